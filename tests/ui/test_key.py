@@ -30,7 +30,8 @@ def versions(page: Page) -> list[str]:
 
 
 def test_a_key_is_shown_with_what_it_is(site: LiveSite) -> None:
-    site.redis.hset("apikey:1", mapping={"name": "alice", "limits": '{"daily":1.50,"hourly":[]}'})
+    fields = {"a": "", "name": "alice", "limits": '{"daily":1.50,"hourly":[]}'}
+    site.redis.hset("apikey:1", mapping=fields)
     site.redis.pexpireat("apikey:1", 4_102_444_800_000)
     commit(site, "begin")
 
@@ -38,12 +39,14 @@ def test_a_key_is_shown_with_what_it_is(site: LiveSite) -> None:
 
     assert site.page.inner_text("h1") == "apikey:1"
     measures = site.page.locator(".measures > div").all_inner_texts()
-    assert [each.split("\n")[0] for each in measures] == ["Type", "Fields", "Size", "Expires"]
+    named = [each.split("\n")[0] for each in measures]
+    assert named == ["Type", "Fields", "Stored size", "Expires"]
     assert measures[0].endswith("hash")
-    assert measures[1].endswith("2")
+    assert measures[1].endswith("3")
     assert "2100" in measures[3]
     values = site.page.locator("pre.value").all_inner_texts()
     assert values == ['{\n  "daily": 1.50,\n  "hourly": []\n}', "alice"]
+    assert site.page.get_by_text("1 empty field").is_visible()
 
 
 def test_the_history_has_each_version_and_where_it_went(site: LiveSite) -> None:

@@ -40,6 +40,7 @@ def test_a_list_shows_small_keys_and_leads_to_the_large_ones(changed: Backup) ->
     keys = [key for group in place.groups for key in group.keys or ()]
     assert [(key.key.name, key.rows is None) for key in keys] == [("large", True), ("small", False)]
     assert "name=large" in keys[0].href
+    assert [key.held for key in keys] == [asked.a, asked.a]
 
 
 def test_a_large_value_is_found_by_its_text(changed: Backup) -> None:

@@ -15,6 +15,8 @@ from gitbackup.progress import Progress
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.jobs import Jobs, State
 from gitbackup.ui.jobs.wish import RESTORE, Wish
+from gitbackup.ui.pages.jobs.unfinished import standing
+from gitbackup.ui.site import Site
 from tests.servers import LiveServer, StartServer
 
 PATIENCE = 60
@@ -101,19 +103,22 @@ class Held:
 
 @pytest.mark.usefixtures("client")
 def test_a_plan_that_is_being_made_stops_when_it_is_cancelled(place: Place) -> None:
-    jobs, held = Jobs(), list[Held]()
+    held = list[Held]()
 
     def opened(progress: Progress) -> Backup:
         held.append(Held(progress))
         return place.backup(held[-1])
 
-    job = BringBack(opened, jobs, Wish(RESTORE, "HEAD"))
+    site = Site(opened)
+    job = BringBack(opened, site.jobs, Wish(RESTORE, "HEAD"))
     job.plan()
     assert held[0].reached.wait(PATIENCE)
     assert job.state is State.PLANNING
+    assert standing(site, place.backup()).planning == [job]
     job.leave()
+    assert standing(site, place.backup()).planning == []
     held[0].release.set()
-    assert jobs.settle(job, PATIENCE)
+    assert site.jobs.settle(job, PATIENCE)
     assert (job.state, job.shown, job.error) == (State.LEFT, None, None)
     assert held[0].stretches == ["listing db0"]
 

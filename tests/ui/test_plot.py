@@ -11,7 +11,7 @@ import pytest
 from gitbackup.ui.views.plot import BOTTOM, LEFT, RIGHT, TOP, plot
 
 START = datetime(2026, 12, 1, tzinfo=UTC)
-WIDTH, HEIGHT = LEFT + 100 + RIGHT, TOP + 100 + BOTTOM
+WIDTH, HEIGHT = LEFT + 105 + RIGHT, TOP + 100 + BOTTOM
 
 
 def points(area: str) -> list[tuple[float, float]]:
@@ -21,13 +21,13 @@ def points(area: str) -> list[tuple[float, float]]:
 
 
 def test_an_amount_holds_until_the_next_moment() -> None:
-    """And the axis of amounts begins at zero."""
+    """The last one for a twentieth of the time; and the axis of amounts begins at zero."""
     moments = [START, START + timedelta(days=1), START + timedelta(days=4)]
 
     (area,) = plot(moments, [[50], [100], [0]], WIDTH, HEIGHT).areas
 
-    upper = [(0, 50), (25, 50), (25, 0), (100, 0), (100, 100), (100, 100)]
-    assert points(area) == [*upper, *((x, 100.0) for x in (100, 100, 100, 25, 25, 0))]
+    upper = [(0, 50), (25, 50), (25, 0), (100, 0), (100, 100), (105, 100)]
+    assert points(area) == [*upper, *((x, 100.0) for x in (105, 100, 100, 25, 25, 0))]
 
 
 def test_areas_are_on_top_of_each_other() -> None:
@@ -67,7 +67,7 @@ def test_moments_are_marked_apart_and_within_the_plot(seconds: int, width: int) 
     drawn = plot([START, end], [[1], [1]], width, HEIGHT)
 
     for mark in drawn.moments:
-        share = (mark.value - START.timestamp()) / seconds
+        share = (mark.value - START.timestamp()) / (seconds * 1.05)
         assert mark.at == pytest.approx(LEFT + share * (width - LEFT - RIGHT))
         assert 0 <= share <= 1
     places = [mark.at for mark in drawn.moments]
@@ -75,5 +75,7 @@ def test_moments_are_marked_apart_and_within_the_plot(seconds: int, width: int) 
     assert drawn.moments
 
 
-def test_two_commits_of_one_moment_are_no_division_by_nothing() -> None:
-    assert plot([START, START], [[1], [2]], WIDTH, HEIGHT).span == 0
+def test_of_two_commits_of_one_moment_the_last_is_seen() -> None:
+    (area,) = plot([START, START], [[100], [50]], WIDTH, HEIGHT).areas
+
+    assert points(area)[:4] == [(0, 0), (0, 0), (0, 50), (105, 50)]

@@ -53,7 +53,7 @@ def test_a_commit_says_what_it_changed_by_namespace(site: LiveSite) -> None:
     site.redis.mset({"user:1": "a", "user:2": "b", "config": "c"})
     site.backup.commit("first commit")
     site.redis.delete("user:1")
-    site.redis.set("user:2", "c")
+    site.redis.mset({"user:2": "c", "config": "d"})
     site.backup.commit("took one away")
 
     site.page.goto("/")
@@ -61,13 +61,15 @@ def test_a_commit_says_what_it_changed_by_namespace(site: LiveSite) -> None:
     assert commits(site.page).all_inner_texts() == ["took one away", "first commit"]
     newest = site.page.locator(".commit").first
     assert newest.locator(".sum").inner_text().split() == [
-        "~1",
+        "~2",
         "changed",
         f"{SIGNS['removed']}1",
         "removed",
     ]
-    assert newest.locator(".few li").all_inner_texts() == ["user\n2"]
-    assert newest.locator("svg.bar rect").count() == 2
+    assert newest.locator(".few li").all_inner_texts() == ["user\n2", "(no prefix)\n1"]
+    assert newest.locator("svg.bar rect").count() == 3
+    expect(site.page.get_by_text("Nothing has changed since HEAD").first).to_be_visible()
+    expect(site.page.get_by_role("link", name="See the changes")).to_be_hidden()
 
 
 def test_the_first_commit_is_asked_for_where_there_is_none(site: LiveSite) -> None:

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from gitbackup.format.codec import whole_number
-from gitbackup.model.changes import Counts, KeyDiff
-from gitbackup.model.file_groups import unordered
+from gitbackup.model.changes import KeyDiff
+from gitbackup.model.file_groups import count_by_prefix, unordered
 from gitbackup.model.keys import Key, Space
 from gitbackup.model.safety.alarm import AlarmRule
 from gitbackup.plan.plan import Plan, PlannedKey
@@ -25,7 +25,7 @@ RULE = AlarmRule()
 
 
 class View(NamedTuple):
-    """Which keys of a plan are looked at: those of a namespace, an action, with a text in their
+    """Which keys of a plan are looked at: those of a prefix, an action, with a text in their
     name; and which page of them, from 1 on."""
 
     place: str = ""
@@ -49,7 +49,7 @@ class ShownPlan:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.counts = plan.counts
-        self.spaces: Sequence[tuple[tuple[str, str], Counts]] = [*plan.namespaces.items()]
+        self.spaces = [*count_by_prefix(plan.keys).items()]
         self._steps = sorted(plan.keys[:LISTED], key=_order)
         self._open = True
         self._one = Lock()
@@ -86,11 +86,11 @@ class ShownPlan:
         return Page(keys, len(numbers))
 
     def chosen(self, spaces: Sequence[str], numbers: Sequence[str]) -> set[Key]:
-        """Return the keys of namespaces, by their numbers in `spaces`, and keys by their own."""
+        """Return the keys of prefixes, by their numbers in `spaces`, and keys by their own."""
         named = {self.spaces[at][0] for at in _valid(spaces, len(self.spaces))}
         keys = {self._steps[at].key for at in _valid(numbers, len(self._steps))}
         every = (step.key for step in unordered(self.plan.keys)) if named else ()
-        return keys | {key for key in every if (key.place, key.namespace) in named}
+        return keys | {key for key in every if key.space in named}
 
 
 def _order(step: PlannedKey) -> tuple[int, Space, str]:
@@ -101,7 +101,7 @@ def _fits(step: PlannedKey, view: View) -> bool:
     key = step.key
     return (
         (not view.action or step.action == view.action)
-        and (not view.place or (key.place, key.namespace) == (view.place, view.space))
+        and (not view.place or key.space == (view.place, view.space))
         and view.text.lower() in key.name.lower()
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import NamedTuple
@@ -292,15 +292,12 @@ def _charts(found: Sequence[Version], chosen: str) -> Iterator[Chart]:
             return
         if len({figure for _, figure in known}) > 1:
             moments, amounts = [info.date for info, _ in known], [[each] for _, each in known]
-            span = moments[-1] - moments[0] or timedelta(seconds=1)
-            moments.append(moments[-1] + span / 20)  # so that the last one is seen
-            amounts.append(amounts[-1])
             plots = [plot(moments, amounts, *size) for size in PLOTS]
             yield Chart(title, plots, known, is_size)
 
     yield from chart(chosen or later("Value"), lambda each: each.number)
     yield from chart(later("Elements"), lambda each: each.elements)
-    yield from chart(later("Size"), lambda each: each.size, True)
+    yield from chart(later("Stored size"), lambda each: each.size, True)
 
 
 def _number_at(entry: Entry, part: str) -> float | None:

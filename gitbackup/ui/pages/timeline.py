@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby, islice
@@ -23,6 +23,7 @@ from gitbackup.report.text.sentences import reason
 from gitbackup.ui.pages.jobs.unfinished import standing
 from gitbackup.ui.site import Site
 from gitbackup.ui.views.badges import Badge, badges_of
+from gitbackup.ui.views.differences.asked import Asked
 from gitbackup.ui.views.live import Sight
 from gitbackup.ui.views.summaries import is_summed_up
 from gitbackup.ui.words.commands import quoted
@@ -31,7 +32,7 @@ COMMITS = 50
 """Commits on one page."""
 
 SPACES = 3
-"""Namespaces of a commit that are named; the others are counted."""
+"""Prefixes of a commit that are named; the others are counted."""
 
 KEYS = 6
 """Keys of a commit that are named where keys were asked for."""
@@ -121,7 +122,7 @@ class Row(NamedTuple):
     """A commit in the list.
 
     `counts` has no quiet keys, which are `hidden`, once it is `summed` up; before, it is what the
-    commit says of itself. `spaces` are the namespaces with the most changes, `more` how many others
+    commit says of itself. `spaces` are the prefixes with the most changes, `more` how many others
     there are; where keys were asked for, `keys` are the first of them instead.
     """
 
@@ -138,7 +139,7 @@ class Row(NamedTuple):
 
     @property
     def prefixes(self) -> int:
-        """How many namespaces have changes."""
+        """How many prefixes have changes."""
         return len(self.spaces) + self.more
 
 
@@ -175,14 +176,24 @@ def live(site: Site, request: Request) -> Response:
 
 def _of_live(sight: Sight) -> dict[str, Any]:
     """Return what live.html shows."""
-    namespaces = sight.status.summary.namespaces if sight.status else {}
-    ranked = sorted(namespaces.items(), key=lambda item: -item[1].total)
-    noisy = noise(sight.status.summary) if sight.status else None
+    status = sight.status
+    ranked = _largest(status.prefixes) if status else []
+    noisy = noise(status.summary) if status else None
     return {
         "sight": sight,
-        "namespaces": [(*space, counts, "") for space, counts in ranked],
-        "noise": noisy and (*noisy, namespaces[noisy]),
+        "prefixes": [(*space, counts, _changes_of(*space)) for space, counts in ranked],
+        "noise": status and noisy and (*noisy, status.summary.namespaces[noisy]),
     }
+
+
+def _changes_of(place: str, name: str) -> str:
+    """Return where it is shown what has changed in a prefix since HEAD."""
+    return Asked(space=f"{place}/{name}").href()
+
+
+def _largest(prefixes: Mapping[tuple[str, str], Counts]) -> list[tuple[tuple[str, str], Counts]]:
+    """Return the prefixes with what changed, those with the most changes first."""
+    return sorted(prefixes.items(), key=lambda item: -item[1].total)
 
 
 class Commits(NamedTuple):
@@ -240,7 +251,7 @@ def _row(info: CommitInfo, summary: CommitSummary | None) -> Row:
     row = row._replace(damage=summary.damage, hidden=summary.hidden, summed=True)
     if summary.summary is None:
         return row
-    ranked = sorted(summary.summary.namespaces.items(), key=lambda item: -item[1].total)
+    ranked = _largest(summary.prefixes)
     shown = SPACES if len(ranked) > SPACES + 1 else len(ranked)
     spaces = [(*space, counts) for space, counts in ranked[:shown]]
     return row._replace(counts=summary.summary.counts, spaces=spaces, more=len(ranked) - shown)

@@ -3,6 +3,7 @@
      data-load="URL"    an element that has such a part, or is one, for that of another page: a
                         <details> once it is opened, any other at once
      data-more="NAME"   a link to a page whose part of that name goes on after this one
+     data-whole="NAME"  a link to a page whose part of that name takes the place of the one it is in
      data-on            such a link that is followed by itself, until [data-stop] is pressed */
 "use strict";
 (() => {
@@ -88,7 +89,19 @@
     goOn(link, false);
   };
 
+  /* Show all of a part, of which the page has the beginning. */
+  const whole = (link) => {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const place = link.closest("[data-part]");
+      place.dataset.load = link.href;
+      fill(place);
+    });
+  };
+
   const prepare = (element) => {
+    element.querySelectorAll("[data-whole]").forEach(whole);
     element.querySelectorAll("[data-more]").forEach(more);
     for (const each of element.querySelectorAll("[data-load]")) {
       if (each.matches("details:not([open])")) each.addEventListener("toggle", () => fill(each), { once: true });

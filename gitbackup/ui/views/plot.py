@@ -17,6 +17,9 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 26
 APART = 66
 """Pixels between two marks of the axis of time, at least."""
 
+LONGER = 20
+"""Which part of the time the last amounts hold."""
+
 DAY = 86_400
 STEPS = (
     *(1, 2, 5, 10, 15, 30, 60, 300, 900, 3_600, 3 * 3_600, 6 * 3_600, 12 * 3_600),
@@ -53,8 +56,12 @@ class Plot:
 def plot(
     moments: Sequence[datetime], rows: Sequence[Sequence[float]], width: int, height: int
 ) -> Plot:
-    """Return the plot of amounts, a row for each moment in order, of which there are two."""
-    start, end = moments[0].timestamp(), moments[-1].timestamp()
+    """Return the plot of amounts, a row for each moment in order, of which there are two.
+
+    The last amounts hold a little longer, so that they are seen.
+    """
+    start, last = moments[0].timestamp(), moments[-1].timestamp()
+    end = last + (last - start or 1) / LONGER
     marks = [*_round(max(map(sum, rows)))]
     across, up = width - LEFT - RIGHT, height - TOP - BOTTOM
 
@@ -64,7 +71,7 @@ def plot(
     def y(amount: float) -> float:
         return TOP + up * (1 - amount / marks[-1])
 
-    places = [x(moment.timestamp()) for moment in moments]
+    places = [*(x(moment.timestamp()) for moment in moments), x(end)]
     sums = [[sum(row[:count]) for count in range(len(row) + 1)] for row in rows]
     areas = [
         _area(places, [(y(each[row]), y(each[row + 1])) for each in sums])
@@ -75,10 +82,9 @@ def plot(
 
 
 def _area(places: Sequence[float], edges: Sequence[tuple[float, float]]) -> str:
-    """Return the outline of an area between two edges, each of which holds until the next place."""
+    """Return the outline of an area between edges, each of which holds until the next place."""
     upper, lower = list[str](), list[str]()
-    ends = [*places[1:], places[-1]]
-    for start, end, (bottom, top) in zip(places, ends, edges, strict=True):
+    for start, end, (bottom, top) in zip(places, places[1:], edges, strict=False):
         upper += [f"{start:.1f},{top:.1f}", f"{end:.1f},{top:.1f}"]
         lower += [f"{start:.1f},{bottom:.1f}", f"{end:.1f},{bottom:.1f}"]
     return f"M{' L'.join([*upper, *reversed(lower)])} Z"

@@ -68,7 +68,7 @@ def show(site: Site, request: Request, job: Job, said: str = "") -> Response:
     elif at is State.DONE and isinstance(job, BringBack):
         known |= result.brought_back(job, language)
     elif at is State.DONE and isinstance(job, CommitNow):
-        known |= result.committed(job)
+        known |= result.committed(site, job)
     elif at is State.DONE and isinstance(job, WholeCheck):
         return away(f"/check?job={job.id}")
     elif at is State.DONE and isinstance(job, SuggestNow):

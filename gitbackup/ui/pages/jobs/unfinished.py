@@ -13,7 +13,7 @@ from gitbackup.commit.warnings import cut_off, finishing
 from gitbackup.errors import UsageError
 from gitbackup.restore.trailers import restored_in
 from gitbackup.ui.jobs.bring_back import BringBack
-from gitbackup.ui.jobs.jobs import Job
+from gitbackup.ui.jobs.jobs import Job, State
 from gitbackup.ui.jobs.wish import Wish
 from gitbackup.ui.pages.jobs.bring_back import planned
 from gitbackup.ui.site import Site
@@ -31,10 +31,12 @@ class Unfinished(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What is to be known before anything else: the job that writes now, plans that wait for an
-    answer, restores that were cut off, and whether HEAD is the last restore, to be undone."""
+    """What is to be known before anything else: the job that writes now, plans that are being made
+    and those that wait for an answer, restores that were cut off, and whether HEAD is the last
+    restore, to be undone."""
 
     writing: Job | None
+    planning: Sequence[BringBack]
     asking: Sequence[BringBack]
     unfinished: Sequence[Unfinished]
     undoable: bool
@@ -43,9 +45,12 @@ class Standing(NamedTuple):
 def standing(site: Site, backup: Backup) -> Standing:
     """Return what stands now."""
     writing = site.jobs.writing
-    asking = [job for job in site.jobs.newest() if isinstance(job, BringBack) and job.asks]
+    plans = [job for job in site.jobs.newest() if isinstance(job, BringBack)]
+    planning = [job for job in plans if job.state is State.PLANNING and not job.meter.cancelled]
+    asking = [job for job in plans if job.asks]
     found = () if writing else unfinished(backup)
-    return Standing(writing, asking, found, not (writing or found) and _is_restore(backup))
+    undoable = not (writing or found) and _is_restore(backup)
+    return Standing(writing, planning, asking, found, undoable)
 
 
 def _is_restore(backup: Backup) -> bool:

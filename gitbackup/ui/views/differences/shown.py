@@ -10,7 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from gitbackup.diff.labels import Labels
-from gitbackup.model.changes import KeyChange, KeyDiff
+from gitbackup.model.changes import Action, KeyChange, KeyDiff
 from gitbackup.model.keys import Key
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import Row, rows
@@ -30,6 +30,7 @@ class ShownKey(NamedTuple):
 
     `anchor` is its name within a page, `href` the page of its own, which has `more` rows if a list
     has not all. `redacted` tells whether something of it is masked.
+    `held` is the commit that has the old value; empty if there is none.
     """
 
     change: KeyChange
@@ -40,6 +41,7 @@ class ShownKey(NamedTuple):
     rows: Markup | None
     redacted: bool
     more: bool
+    held: str
 
     @property
     def key(self) -> Key:
@@ -73,6 +75,7 @@ def shown(
             None if text is None else Markup(text),  # noqa: S704  what it is made of is escaped
             diff.redacted,
             more,
+            "" if diff.change.action is Action.ADDED else asked.a,
         )
 
 
