@@ -24,6 +24,9 @@ SUBJECT = 72
 NAME = 32
 """The most characters of a name in a subject."""
 
+MANY = 16
+"""Keys of a file that changed, from which on they are told together."""
+
 
 class _Found(NamedTuple):
     path: str | None
@@ -31,7 +34,8 @@ class _Found(NamedTuple):
 
 
 class FileKeys(NamedTuple):
-    """All keys of a file that came, or went, as a whole: a block of changes."""
+    """Keys of one file, sorted, a block of changes: all that came, or went, with it, or those of
+    them that changed in it."""
 
     action: Action
     path: str
@@ -39,7 +43,8 @@ class FileKeys(NamedTuple):
     names: Sequence[str]
 
     def item(self, at: int) -> KeyChange:
-        before, after = (self.path, None) if self.action is Action.REMOVED else (None, self.path)
+        before = None if self.action is Action.ADDED else self.path
+        after = None if self.action is Action.REMOVED else self.path
         return KeyChange(Key(self.db, self.names[at]), self.action, before, after)
 
 
@@ -52,9 +57,9 @@ class KeyDiffer:
     """
 
     def __init__(self) -> None:
-        self._whole: list[FileKeys] = []
+        self._together: list[FileKeys] = []
         self._told: dict[int, set[str]] = {}  # by database, once the first whole file has come
-        self._in_whole: defaultdict[int, set[str]] = defaultdict(set)
+        self._names: defaultdict[int, set[str]] = defaultdict(set)  # of those told together
         self._changed: dict[Key, KeyChange] = {}
         self._removed: dict[Key, _Found] = {}
         self._added: dict[Key, _Found] = {}
@@ -67,11 +72,18 @@ class KeyDiffer:
         after: Mapping[Key, Entry],
     ) -> None:
         """Take a file as it was and as it is; without a path and keys where it does not exist."""
+        changed = list[Key]()
         for key, entry in before.items():
             if key not in after:
                 _remember(self._removed, key, before_path, entry)
             elif not _equal(entry, after[key]):
-                self._changed[key] = KeyChange(key, Action.CHANGED, before_path, after_path)
+                changed.append(key)
+        if len(changed) >= MANY and after_path and before_path == after_path:
+            names = sorted(key.name for key in changed)
+            self._take(FileKeys(Action.CHANGED, after_path, changed[0].db, names))
+        else:
+            new = (KeyChange(key, Action.CHANGED, before_path, after_path) for key in changed)
+            self._changed.update((change.key, change) for change in new)
         for key, entry in after.items():
             if key not in before:
                 _remember(self._added, key, after_path, entry)
@@ -81,13 +93,9 @@ class KeyDiffer:
 
         `entries` gives its entries, which are needed where one of its keys has moved.
         """
-        told, names = self._told_of(file.db), self._in_whole[file.db]
-        before = len(names)
-        names.update(file.names)
-        if len(names) < before + len(file.names):
-            self._refuse_whole(file)
+        told = self._told_of(file.db)
         if told.isdisjoint(file.names):
-            self._whole.append(file)
+            self._take(file)
             return
         told.update(file.names)
         gone = file.action is Action.REMOVED
@@ -97,7 +105,20 @@ class KeyDiffer:
         """Return the keys that differ, sorted: functions first, then by database and name."""
         keys = {**self._changed, **self._removed, **self._added}  # in order already, mostly
         found = (self._change(key) for key in sorted(keys))
-        return listed([change for change in found if change is not None], self._whole)
+        return listed([change for change in found if change is not None], self._together)
+
+    def _take(self, file: FileKeys) -> None:
+        names = self._names[file.db]
+        if not names.isdisjoint(file.names):
+            self._refuse(Key(file.db, min(names.intersection(file.names))), file.path)
+        names.update(file.names)
+        self._together.append(file)
+
+    def _refuse(self, key: Key, path: str | None) -> None:
+        """Raise Damaged for a key that is in a file of keys that are told together, too."""
+        for other in self._together:
+            if other.db == key.db and key.name in other.names:
+                _refuse_second(key, path, _Found(other.path, b""))
 
     def _told_of(self, db: int) -> set[str]:
         """Return the names of the keys of a database that came or went one by one."""
@@ -106,13 +127,11 @@ class KeyDiffer:
             self._told[db] = {key.name for key in both if key.db == db}
         return self._told[db]
 
-    def _refuse_whole(self, file: FileKeys) -> None:
-        for other in self._whole:
-            if twice := {*other.names}.intersection(file.names):
-                _refuse_second(Key(file.db, min(twice)), file.path, _Found(other.path, b""))
-
     def _change(self, key: Key) -> KeyChange | None:
         removed, added = self._removed.get(key), self._added.get(key)
+        if key.name in self._names.get(key.db, ()):
+            alone = removed or added
+            self._refuse(key, alone.path if alone else self._changed[key].before)
         if key in self._changed:
             change = self._changed[key]
             _refuse_second(key, change.before, removed)

@@ -6,10 +6,12 @@ them stands for in the list is made when somebody asks for it.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cached_property
-from heapq import merge, nsmallest
+from heapq import heapify, heappop, heappush
+from itertools import islice
 from typing import Generic, Protocol, TypeVar, overload
 
 from gitbackup.model.changes import Action, Counts
@@ -58,7 +60,7 @@ class FileGroup(Protocol[T_co]):
 class FileGroups(Sequence[T]):
     """Return a sequence sorted by key, of sorted items and of blocks, if there are any.
 
-    No key is in it twice. To iterate it takes memory for all that the blocks stand for.
+    No key is in it twice. It is iterated in memory for a name of each block.
     """
 
     def __init__(self, few: Sequence[T], blocks: Sequence[FileGroup[T]]) -> None:
@@ -73,13 +75,14 @@ class FileGroups(Sequence[T]):
         return self._count
 
     def __iter__(self) -> Iterator[T]:
-        placed = sorted(
-            (block.db, name, number, at)
-            for number, block in enumerate(self.blocks)
-            for at, name in enumerate(block.names)
-        )
-        items = (self.blocks[number].item(at) for _, _, number, at in placed)
-        return merge(self.few, items, key=_key)
+        first = [(self._key(part, 0), part, 0) for part in range(-bool(self.few), len(self.blocks))]
+        heapify(first)
+        while first:
+            _, part, at = heappop(first)
+            until = self._place(part, first[0][0], at) if first else self._length(part)
+            yield from map(self._item(part), range(at, until))
+            if until < self._length(part):
+                heappush(first, (self._key(part, until), part, until))
 
     @overload
     def __getitem__(self, at: int) -> T: ...
@@ -89,14 +92,29 @@ class FileGroups(Sequence[T]):
 
     def __getitem__(self, at: int | slice) -> T | Sequence[T]:
         if isinstance(at, slice) and at.start is None and at.step is None and (at.stop or -1) > 0:
-            return self.first(at.stop)
+            return [*islice(self, at.stop)]
         return [*self][at]
 
-    def first(self, count: int) -> list[T]:
-        """Return the first `count` items. These are in the `count` blocks that begin first."""
-        blocks = nsmallest(count, self.blocks, key=lambda block: (block.db, block.names[0]))
-        heads = (block.item(at) for block in blocks for at in range(len(block.names))[:count])
-        return nsmallest(count, [*self.few[:count], *heads], key=_key)
+    # A part is a block by its number, or -1, the items that are in none.
+
+    def _item(self, part: int) -> Callable[[int], T]:
+        return self.few.__getitem__ if part < 0 else self.blocks[part].item
+
+    def _length(self, part: int) -> int:
+        return len(self.few if part < 0 else self.blocks[part].names)
+
+    def _key(self, part: int, at: int) -> Key:
+        return (
+            self.few[at].key if part < 0 else Key(self.blocks[part].db, self.blocks[part].names[at])
+        )
+
+    def _place(self, part: int, key: Key, start: int) -> int:
+        """Return the place of a key in a part, which is behind `start`."""
+        if part < 0:
+            return bisect_left(self.few, key, start + 1, key=_key)
+        block = self.blocks[part]
+        same = block.db == key.db
+        return bisect_left(block.names, key.name, start + 1) if same else len(block.names)
 
 
 def listed(few: Sequence[T], blocks: Sequence[FileGroup[T]]) -> Sequence[T]:

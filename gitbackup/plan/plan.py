@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from gitbackup.format import codec
 from gitbackup.kinds import kind_of
 from gitbackup.model.changes import Action, Counts, KeyDiff
-from gitbackup.model.file_groups import count_by_namespace, parts, total
+from gitbackup.model.file_groups import count_by_namespace, listed, parts, total
 from gitbackup.model.keys import Entry, Key, Scope
 from gitbackup.model.merging import Conflict, MergeRule
 from gitbackup.model.ttl import Ttl as Ttl
@@ -72,8 +73,7 @@ class RestoreOptions:
         return replace(commits, databases=tuple(sorted(into)), functions=False)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedKey:
+class PlannedKey(NamedTuple):
     """One key of a plan: what is done to it, and the files its entry is in on either side.
 
     ADDED creates the key, CHANGED overwrites it, REMOVED deletes it. `before` is a path of
@@ -137,6 +137,61 @@ class OldKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSteps:
+    """Steps about keys of one file, each as it was planned: the same happens to all of them.
+
+    They are sorted by name. `digests` has 16 bytes for each, or none at all, and `amounts` what
+    `goes` and `comes`, and the `least` memory, of one after the other; of all of them they are
+    the sums.
+    """
+
+    db: int
+    action: Action
+    before: str | None
+    after: str | None
+    names: Sequence[str]
+    types: Sequence[str]
+    digests: bytes
+    amounts: array[int]
+
+    @classmethod
+    def of(cls, steps: Sequence[PlannedKey]) -> Self:
+        """Return steps that were planned of keys of one file, sorted by key."""
+        one = steps[0]
+        return cls(
+            one.key.db,
+            one.action,
+            one.before,
+            one.after,
+            tuple(step.key.name for step in steps),
+            tuple(step.type for step in steps),
+            bytes.fromhex("".join(step.digest for step in steps)),
+            array(
+                "Q", [amount for step in steps for amount in (step.goes, step.comes, step.least)]
+            ),
+        )
+
+    @property
+    def goes(self) -> int:
+        return sum(self.amounts[0::3])
+
+    @property
+    def comes(self) -> int:
+        return sum(self.amounts[1::3])
+
+    @property
+    def least(self) -> int:
+        return sum(self.amounts[2::3])
+
+    def item(self, at: int) -> PlannedKey:
+        key, digest = Key(self.db, self.names[at]), self.digests[16 * at : 16 * at + 16].hex()
+        amounts = self.amounts[3 * at : 3 * at + 3]
+        return PlannedKey(
+            key, self.action, self.types[at], self.before, self.after, digest, *amounts
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """The instants, in milliseconds since 1970, that expiries are computed from.
 
@@ -145,6 +200,9 @@ class Clock:
 
     now: int
     taken_at: int
+
+
+Block = TypeVar("Block", NewKeys, OldKeys, FileSteps)
 
 
 class Differences(Protocol):
@@ -235,20 +293,29 @@ class Plan:
         return count_by_namespace(self.keys)
 
     @property
-    def steps(self) -> Collection[PlannedKey]:
+    def steps(self) -> Sequence[PlannedKey]:
         """The steps that are planned one by one, sorted: all but those of `new_keys` and
         `old_keys`."""
-        return [*parts(self.keys)[0]]
+        return listed([*parts(self.keys)[0]], self._blocks(FileSteps))
+
+    def steps_of(self, types: Collection[str]) -> Iterator[PlannedKey]:
+        """Yield those of the `steps` that are about keys of these types."""
+        few = [step for step in parts(self.keys)[0] if step.type in types]
+        many = [block for block in self._blocks(FileSteps) if not {*block.types}.isdisjoint(types)]
+        return (step for step in listed(few, many) if step.type in types)
 
     @property
     def new_keys(self) -> Sequence[NewKeys]:
         """The steps that create keys in bulk."""
-        return [block for block in parts(self.keys)[1] if isinstance(block, NewKeys)]
+        return self._blocks(NewKeys)
 
     @property
     def old_keys(self) -> Sequence[OldKeys]:
         """The steps that delete keys in bulk."""
-        return [block for block in parts(self.keys)[1] if isinstance(block, OldKeys)]
+        return self._blocks(OldKeys)
+
+    def _blocks(self, kind: type[Block]) -> list[Block]:
+        return [block for block in parts(self.keys)[1] if isinstance(block, kind)]
 
     @property
     def samples(self) -> Collection[PlannedKey]:
@@ -256,8 +323,8 @@ class Plan:
         samples: dict[tuple[object, ...], PlannedKey] = {}
         for step in parts(self.keys)[0]:
             samples.setdefault((step.key.db, step.action, step.type), step)
-        blocks: list[NewKeys | OldKeys] = [*self.old_keys, *self.new_keys]
-        for block in blocks:
+        bulk: list[NewKeys | OldKeys] = [*self.old_keys, *self.new_keys]
+        for block in (*bulk, *self._blocks(FileSteps)):
             for type_ in {*block.types}:
                 sample = block.db, block.action, type_
                 if sample not in samples:
@@ -272,7 +339,7 @@ class Plan:
         for step in few:
             growth[step.key.db] += (step.action is Action.ADDED) - (step.action is Action.REMOVED)
         for block in blocks:
-            more = 1 if block.action is Action.ADDED else -1
+            more = (block.action is Action.ADDED) - (block.action is Action.REMOVED)
             growth[block.db] += more * len(block.names)
         return growth
 
@@ -280,19 +347,23 @@ class Plan:
     def goes(self) -> int:
         """How many bytes are overwritten or deleted, counted as a snapshot stores them."""
         few = sum(step.goes for step in parts(self.keys)[0])
-        return few + sum(old.goes for old in self.old_keys)
+        many = (steps.goes for steps in self._blocks(FileSteps))
+        return few + sum(many) + sum(old.goes for old in self.old_keys)
 
     @property
     def comes(self) -> int:
         """How many bytes are written, counted in the same way."""
         few = sum(step.comes for step in parts(self.keys)[0])
-        return few + sum(new.comes for new in self.new_keys)
+        many = (steps.comes for steps in self._blocks(FileSteps))
+        return few + sum(many) + sum(new.comes for new in self.new_keys)
 
     @property
     def adds(self) -> int:
         """How many more bytes of memory the server needs in the end, at the very least, not
         counting what `new_keys` take."""
-        return sum(step.least for step in parts(self.keys)[0]) - MOST_FREED * self.goes
+        few = sum(step.least for step in parts(self.keys)[0])
+        many = (steps.least for steps in self._blocks(FileSteps))
+        return few + sum(many) - MOST_FREED * self.goes
 
     @property
     def adds_new(self) -> int:

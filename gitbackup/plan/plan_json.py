@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gitbackup import wording
@@ -32,6 +32,7 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         **source_object(plan),
         "server": plan.server,
         **({"nodes": list(plan.nodes)} if plan.nodes else {}),
+        **({"runs": sorted(plan.runs)} if plan.runs else {}),
         "how": how_object(plan.how),
         "now": codec.instant(plan.clock.now),
         "taken_at": codec.instant(plan.clock.taken_at),
@@ -149,6 +150,10 @@ def _revert(document: Any) -> Revert:
     return Revert(rule, _patterns(document, "exclude"), _patterns(document, "quiet"))
 
 
+def _texts(document: Any, name: str) -> Iterator[str]:
+    return map(str, _member(document, name, list) if name in document else ())
+
+
 def _patterns(document: Any, name: str) -> tuple[str, ...]:
     return tuple(
         codec.loose(codec.data(_text(pattern, "a pattern")))
@@ -171,7 +176,8 @@ def _plan(document: Any) -> Plan:
         read_how(_member(document, "how", dict)),
         Clock(*(codec.milliseconds(_member(document, name, str)) for name in ("now", "taken_at"))),
         sorted(keys, key=lambda step: step.key),
-        nodes=tuple(map(str, _member(document, "nodes", list))) if "nodes" in document else (),
+        nodes=tuple(_texts(document, "nodes")),
+        runs=frozenset(_texts(document, "runs")),
     )
 
 

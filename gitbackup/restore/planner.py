@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import repeat
 
@@ -12,10 +13,12 @@ from gitbackup.format import codec
 from gitbackup.format.patterns import covers, matcher, may_name_library
 from gitbackup.live.server.unsupported import Unsupported
 from gitbackup.model.changes import Action, KeyChange
-from gitbackup.model.file_groups import FileGroup, listed, parts
-from gitbackup.model.keys import Entry, Key, Scope
+from gitbackup.model.file_groups import FileGroup, listed, parts, unordered
+from gitbackup.model.keys import PLACES, Entry, Key, Scope
+from gitbackup.plan.differing import elsewhere, pairs
 from gitbackup.plan.plan import (
     Clock,
+    FileSteps,
     NewKeys,
     OldKeys,
     Plan,
@@ -38,6 +41,7 @@ SOON = 3_600_000  # milliseconds: the plan names keys that expire within that of
 NAMED = 10  # keys that an error names
 TOLD_OF = 1_000  # keys that are compared between two words of progress
 ONE_READ = 1024 * 1024  # bytes of JSON of keys at most that are read together to be deleted
+MANY = 16  # steps of a file, from which on they are kept together
 ONE_TRANSACTION = 200  # keys at most that are written together, each as a step of its own
 
 
@@ -77,12 +81,14 @@ class RestoreRequest:
 
 
 class _PlanBuilder:
-    """Collects the steps of a plan: `keys`, and the keys that it names besides."""
+    """Collects the steps of a plan: `keys` one by one, those of which there are many in a file as
+    `blocks`; and the keys that it names besides."""
 
     def __init__(
         self, how: RestoreOptions, clock: Clock, seal: bytes, unsupported: Unsupported | None
     ) -> None:
         self.keys: list[PlannedKey] = []
+        self.blocks: list[FileSteps] = []
         self.expired: list[Key] = []
         self.soon: list[Key] = []
         self.kept: list[Key] = []
@@ -91,6 +97,7 @@ class _PlanBuilder:
         self._how = how
         self._clock = clock
         self._seal = seal
+        self._waiting: list[PlannedKey] = []
 
     def add(self, change: KeyChange, live: Entry | None, stored: Entry | None) -> None:
         """Plan what becomes of a key that differs, or whose expiry may."""
@@ -111,7 +118,7 @@ class _PlanBuilder:
         else:
             action = Action.REMOVED if restored is None else Action.CHANGED
         entry = restored or live
-        self.keys.append(
+        self._waiting.append(
             PlannedKey(
                 change.key,
                 action,
@@ -127,6 +134,18 @@ class _PlanBuilder:
         expires_at = restored.get("expires_at") if restored else None
         if expires_at is not None and codec.milliseconds(expires_at) - self._clock.now <= SOON:
             self.soon.append(change.key)
+
+    def settle(self) -> None:
+        """Keep the steps that were added since this was called last."""
+        by_file = defaultdict[tuple[object, ...], list[PlannedKey]](list)
+        for step in sorted(self._waiting, key=_key):
+            by_file[step.key.db, step.action, step.before, step.after].append(step)
+        for (db, *_), steps in by_file.items():
+            if len(steps) < MANY or db in PLACES:
+                self.keys += steps
+            else:
+                self.blocks.append(FileSteps.of(steps))
+        self._waiting = []
 
     def new_keys(
         self,
@@ -210,7 +229,7 @@ def build_plan(
         scope, functions=scope.functions and functions_seen, search=scope.search and search_seen
     )
     concerns = _concerns(request, scope_seen)
-    single, blocks = parts(comparison.changes)
+    few, blocks = parts(comparison.changes)
     digests = request.digests or request.kept is not None
     steps: list[NewKeys | OldKeys] = []
     in_bulk: list[FileGroup[KeyChange]] = []
@@ -223,33 +242,38 @@ def build_plan(
         whole: NewKeys | OldKeys | None = None
         if block.action is Action.ADDED:
             whole = builder.new_keys(commit, block, concerned)
-        elif not digests:
+        elif block.action is Action.REMOVED and not digests:
             whole = builder.old_keys(live, block, concerned)
         steps += [whole] if whole else []
         (in_bulk if whole else one_by_one).append(block)
 
-    def add(changes: Iterable[KeyChange]) -> None:
-        part = replace(comparison, changes=[*changes])
+    def add(single: Iterable[KeyChange], blocks: Sequence[FileGroup[KeyChange]]) -> None:
+        part = replace(comparison, changes=listed([*single], blocks))
         progress.start("comparing", len(part.changes))
+        number = 0
         try:
-            for number, (change, live, stored) in enumerate(_candidates(part, request.how.ttl), 1):
-                if concerns(change.key):
-                    builder.add(change, live, stored)
-                if number % TOLD_OF == 0:
-                    progress.advance(TOLD_OF)
+            for of_a_file in _candidates(part, request.how.ttl):
+                for change, live, stored in of_a_file:
+                    number += 1
+                    if concerns(change.key):
+                        builder.add(change, live, stored)
+                    if number % TOLD_OF == 0:
+                        progress.advance(TOLD_OF)
+                builder.settle()
         finally:
             progress.finish()
 
-    add([*single, *_changes(one_by_one)])
-    if steps and len(builder.keys) + sum(len(each.names) for each in steps) <= ONE_TRANSACTION:
+    add(few, one_by_one)
+    planned = listed(builder.keys, [*steps, *builder.blocks])
+    if steps and len(planned) <= ONE_TRANSACTION:
         steps = []
-        add(_changes(in_bulk))
+        add((), in_bulk)
     return Plan(
         request.commit,
         server,
         request.how,
         clock,
-        listed(sorted(builder.keys, key=lambda step: step.key), steps),
+        listed(sorted(builder.keys, key=_key), [*steps, *builder.blocks]),
         sorted(builder.expired),
         sorted(builder.soon),
         sorted(builder.kept),
@@ -260,19 +284,28 @@ def build_plan(
     )
 
 
-def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
-    """Return the part of the new `plan` that a `kept` plan has, which is what is left to do.
+def revalidate(plan: Plan, request: RestoreRequest, home: bool) -> Plan:
+    """Return the part of the new `plan` that a kept plan has, which is what is left to do; all of
+    it if none was kept.
 
-    If the kept plan may have `begun` already, a key that is not in the new plan is done. Raises
-    GitbackupError, naming keys, if one is not as it was when the plan was made.
+    If that may have begun already, a key that is not in the new plan is done. Raises
+    GitbackupError, naming keys, if one is not as it was when the plan was made, or if another run
+    of the server answers, which may have lost what the plan does not name.
     """
-    steps_now = {step.key: step for step in plan.keys}
-    moved = []
-    for step in kept.keys:
-        now = steps_now.get(step.key)
-        same = (now.action, now.digest) == (step.action, step.digest) if now else begun
-        if not same:
-            moved.append(step.key)
+    kept, begun = request.kept, bool(request.unfinished) or not home
+    if kept is None:
+        return plan
+    if kept.runs and elsewhere(kept, plan) and not request.unfinished:
+        raise GitbackupError(
+            "the server was started again after the plan was made, or another one answers in its"
+            " place: nothing was restored; make a new plan"
+        )
+    moved, left = list[Key](), set[Key]()
+    for pair in pairs(kept, plan):
+        if pair.now and not pair.seen:
+            left.add(pair.now.key)
+        elif pair.seen and not (pair.same if pair.now else begun):
+            moved.append(pair.seen.key)
     if moved:
         named = ", ".join(map(str, moved[:NAMED]))
         more = f" and {len(moved) - NAMED:,} more" if len(moved) > NAMED else ""
@@ -280,13 +313,19 @@ def revalidate(plan: Plan, kept: Plan, begun: bool) -> Plan:
         raise GitbackupError(
             f"{named}{more} changed after the plan was made: {what} was restored; make a new plan"
         )
-    planned = {step.key for step in kept.keys}
-    return replace(plan, keys=[step for step in plan.keys if step.key in planned])
+    return replace(plan, keys=_without(plan.keys, left))
 
 
-def _changes(blocks: Iterable[FileGroup[KeyChange]]) -> Iterator[KeyChange]:
+def _without(steps: Sequence[PlannedKey], keys: Set[Key]) -> Sequence[PlannedKey]:
+    """Return the steps but those of some keys. Of a file that has one, each is a step by itself."""
+    few, blocks = parts(steps)
+    rest, whole = [*few], list[FileGroup[PlannedKey]]()
     for block in blocks:
-        yield from map(block.item, range(len(block.names)))
+        if keys.isdisjoint(map(Key, repeat(block.db), block.names)):
+            whole.append(block)
+        else:
+            rest += map(block.item, range(len(block.names)))
+    return listed(sorted((step for step in rest if step.key not in keys), key=_key), whole)
 
 
 def _concerns(request: RestoreRequest, scope: Scope) -> Callable[[Key], bool]:
@@ -306,16 +345,28 @@ def _concerns_every_key(request: RestoreRequest, scope: Scope) -> bool:
     return scope.every_key and not request.how.patterns and request.only is None
 
 
-def _candidates(
-    comparison: Comparison, ttl: Ttl
-) -> Iterator[tuple[KeyChange, Entry | None, Entry | None]]:
-    """Return the keys that differ, and if expiries are to change, all keys that have one."""
-    yield from comparison.pairs()
+Candidate = tuple[KeyChange, Entry | None, Entry | None]
+
+
+def _candidates(comparison: Comparison, ttl: Ttl) -> Iterator[Iterable[Candidate]]:
+    """Return the keys that differ, and if expiries are to change, all keys that have one: first
+    those that are told one by one, then those of one file after the other."""
+    few, blocks = parts(comparison.changes)
+    yield replace(comparison, changes=[*few]).pairs()
+    for block in blocks:
+        changes = [block.item(at) for at in range(len(block.names))]
+        yield replace(comparison, changes=changes).pairs()
     if ttl is Ttl.KEEP:
         return
-    differing = {change.key for change in comparison.changes}
+    differing = {change.key for change in unordered(comparison.changes)}
     entries = decoded(comparison.after).entries
     for path in sorted(filter(file_format.is_data, comparison.after.files)):
-        for key, entry in entries(path).items():
-            if key not in differing and entry.keys() & {"expires_at", "field_expires_at"}:
-                yield KeyChange(key, Action.CHANGED, None, path), entry, entry
+        yield [
+            (KeyChange(key, Action.CHANGED, None, path), entry, entry)
+            for key, entry in entries(path).items()
+            if key not in differing and entry.keys() & {"expires_at", "field_expires_at"}
+        ]
+
+
+def _key(step: PlannedKey) -> Key:
+    return step.key

@@ -23,7 +23,7 @@ from gitbackup.live.write import write_probe
 from gitbackup.live.write.key_writer import KeyWrite
 from gitbackup.model.amounts import counted, size
 from gitbackup.model.changes import Action, KeyChange, KeyDiff
-from gitbackup.model.file_groups import unordered
+from gitbackup.model.file_groups import parts, unordered
 from gitbackup.model.keys import FUNCTIONS, SEARCH, Entry, Key, Scope
 from gitbackup.plan.plan import NewKeys, OldKeys, Plan, PlannedKey, RestoreOptions, Sides, least
 from gitbackup.redact import Redaction
@@ -224,9 +224,10 @@ def _expect_supported(server: Server, plan: Plan, entries: Entries) -> None:
 def _not_of_every_server(plan: Plan) -> Iterator[PlannedKey]:
     """Yield the steps that write a type which not every server has, and one for each type of the
     keys that are created in bulk."""
-    steps = dict.fromkeys([*plan.steps, *plan.samples])
-    for step in steps:
-        if step.type not in CORE and step.action is not Action.REMOVED and step.key.db != FUNCTIONS:
+    samples = plan.samples
+    types = {step.type for step in samples} - CORE
+    for step in dict.fromkeys([*plan.steps_of(types), *samples]):
+        if step.type in types and step.action is not Action.REMOVED and step.key.db != FUNCTIONS:
             yield step
 
 
@@ -249,7 +250,7 @@ def _with_field_expiry(plan: Plan, entries: Entries) -> list[Key]:
 
     Keys that are created in bulk have none.
     """
-    steps = (step for step in plan.steps if step.type in FIELDS_EXPIRE)
+    steps = plan.steps_of(FIELDS_EXPIRE)
     written = (step for step in steps if step.action is not Action.REMOVED)
     restored = ((step, entries.restored(step)) for step in written)
     if plan.how.field_expiry:
@@ -296,12 +297,12 @@ def _written_types(plan: Plan) -> set[str]:
 
 def libraries(plan: Plan) -> list[PlannedKey]:
     """Return the plan's steps for function libraries."""
-    return [planned for planned in plan.steps if planned.key.db == FUNCTIONS]
+    return [planned for planned in parts(plan.keys)[0] if planned.key.db == FUNCTIONS]
 
 
 def indexes(plan: Plan) -> list[PlannedKey]:
     """Return the plan's steps for search indexes."""
-    return [planned for planned in plan.steps if planned.key.db == SEARCH]
+    return [planned for planned in parts(plan.keys)[0] if planned.key.db == SEARCH]
 
 
 def sources(server: Server) -> dict[str, str] | None:

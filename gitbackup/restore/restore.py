@@ -334,6 +334,7 @@ class Restorer:
         live = SnapshotReader(self._server, self._reads, self._progress)
         known = EntrySource(base.source, self._summaries, self._reply_cache.blobs())
         capture = take(live, known, Repository.blob_id, spool, reply_cache=self._reply_cache)
+        capture = replace(capture, changes=())  # they may be many; its summary is enough
         made = {*capture.files.values()}
         source = EntrySource(LiveSource(self._repository, capture.files, spool), made=made)
         clock = request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at)
@@ -349,11 +350,9 @@ class Restorer:
             search_seen=not live.search_indexes.refused,
             progress=self._progress,
         )
-        if request.kept:
-            plan = revalidate(plan, request.kept, begun=self.resumes or not self._home)
-        plan = plan.warned(*self._warnings, *base.warnings)
-        runs = keyspace.runs(self._server) if request.digests else frozenset()
+        runs = keyspace.runs(self._server) if request.digests or request.kept else frozenset()
         plan = replace(plan, nodes=self._server.node_ids, runs=runs)
+        plan = revalidate(plan, request, self._home).warned(*self._warnings, *base.warnings)
         plan = replace(plan, conflicts=goal.conflicts, live_keys=live.total)
         return LiveState(plan, capture, parent, base, source, spool, goal.target)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain, count, groupby, islice
+from itertools import chain, count, groupby, islice, tee
 from typing import NamedTuple, cast
 
 from gitbackup.format import codec
@@ -94,13 +94,12 @@ def _checked(
         with key_reader(server) as reader, closing(server.dial()) as connection:
             now = _Now(connection)
             for db, planned in groupby(plan.steps, key=lambda planned: planned.key.db):
-                group = list(planned)
                 if db == FUNCTIONS:
-                    wrong += _differing_libraries(server, group, entries)
+                    wrong += _differing_libraries(server, [*planned], entries)
                 elif db == SEARCH:
-                    wrong += _differing_indexes(server, group, entries)
+                    wrong += _differing_indexes(server, [*planned], entries)
                 else:
-                    wrong += _differing(now, reader, group, entries, checked, progress)
+                    wrong += _differing(now, reader, db, planned, entries, checked, progress)
             for db, deleted in groupby(old_keys, key=lambda old: old.db):
                 wrong += _left(server, db, deleted, progress)
             for _, new_keys in groupby(unproved, key=lambda new: new.db):
@@ -178,14 +177,15 @@ def _are_same(read: Mapping[str, Entry], due: Mapping[str, Entry]) -> bool:
 def _differing(
     now: _Now,
     reader: KeyReader,
-    group: list[PlannedKey],
+    db: int,
+    steps: Iterable[PlannedKey],
     entries: Entries,
     checked: Checked,
     progress: Progress,
 ) -> Iterator[Key]:
-    db = group[0].key.db
-    names = [codec.data(planned.key.name) for planned in group]
-    for planned, (name, entry) in zip(group, reader.entries(db, names), strict=True):
+    steps, same_steps = tee(steps)  # which are named a little before they are compared
+    names = (codec.data(planned.key.name) for planned in same_steps)
+    for planned, (name, entry) in zip(steps, reader.entries(db, names), strict=True):
         due = entries.restored(planned)
         if entry and due and is_opaque(due) and not is_opaque(entry):
             checked.as_stored = False

@@ -12,9 +12,9 @@ from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
-from gitbackup.model.changes import Action
-from gitbackup.model.file_groups import parts, unordered
+from gitbackup.model.file_groups import unordered
 from gitbackup.model.keys import Key
+from gitbackup.plan.differing import elsewhere, pairs
 from gitbackup.plan.plan import Plan
 from gitbackup.ui.jobs.jobs import Job, Jobs, Opened, State
 from gitbackup.ui.jobs.shown_plan import ShownPlan
@@ -126,7 +126,7 @@ class BringBack(Job):
         """Return whether a plan is the one that was confirmed."""
         assert self.shown  # noqa: S101  it was confirmed
         shown = self.shown.plan
-        self.elsewhere = (shown.server, shown.runs) != (plan.server, plan.runs)
+        self.elsewhere = elsewhere(shown, plan)
         self.moved = () if self.elsewhere else differing(shown, plan, self._tolerant)
         agreed = not (self.elsewhere or self.moved)
         self.wrote = self.wrote or agreed
@@ -143,23 +143,12 @@ def differing(shown: Plan, now: Plan, tolerant: bool = False) -> Sequence[Key]:
     """
     if (shown.commit, shown.how) != (now.commit, now.how):
         return sorted(step.key for step in unordered(now.keys))
-    then, after = _steps(shown, now), _steps(now, shown)
     if tolerant:
-        return sorted(
-            key for key, (action, _) in after.items() if then.get(key, ("", ""))[0] != action
-        )
-    moved = {key for key in then.keys() | after.keys() if then.get(key) != after.get(key)}
+        both = ((pair.seen, pair.now) for pair in pairs(shown, now))
+        new = (step for seen, step in both if step and not (seen and seen.action == step.action))
+        return [step.key for step in new]
+    moved = {each.key for pair in pairs(shown, now) if not pair.same for each in pair if each}
     return sorted(moved | _other_conflicts(shown, now))
-
-
-def _steps(plan: Plan, other: Plan) -> dict[Key, tuple[Action, str]]:
-    """Return what happens to each key, and a digest of the value that it has; without keys that
-    both plans create in bulk. Both were made with digests, so that nothing is deleted in bulk."""
-    few, _ = parts(plan.keys)
-    known = {(new.db, new.path): [*new.names] for new in other.new_keys}
-    bulk = [new for new in plan.new_keys if known.get((new.db, new.path)) != [*new.names]]
-    created = (new.item(at) for new in bulk for at in range(len(new.names)))
-    return {step.key: (step.action, step.digest) for step in (*few, *created)}
 
 
 def _other_conflicts(one: Plan, other: Plan) -> set[Key]:
