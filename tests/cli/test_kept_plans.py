@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from gitbackup.cli.app import code_of
 from tests.cli.user import Done, User, text
-from tests.servers import StartServer
+from tests.servers import LiveServer, StartServer
 
 PLAN = Path("plan.json")
 
@@ -139,6 +140,48 @@ def test_it_is_for_one_server(kept: User, start_server: StartServer) -> None:
     )
 
 
+RUN_AGAIN = (
+    "gitbackup: the server was started again after the plan was made, or another one answers in"
+    " its place: nothing was restored; make a new plan\n"
+)
+
+
+def test_it_is_for_one_run_of_that_server(kept: User, start_server: StartServer) -> None:
+    """Not for a server that lost its data since, even if all that the plan names is as it was."""
+    url = _lead_to(start_server())
+    keep(kept, "--to", url)
+    second = start_server()
+    _lead_to(second)
+    for words in (["--yes"], ["--dry-run"]):
+        done = kept.run("restore", "--plan", "plan.json", "--to", url, *words)
+        assert done == Done(1, "", RUN_AGAIN)
+    with closing(second.client()) as client:
+        assert client.keys() == []
+
+
+def test_one_that_was_cut_off_is_finished_on_a_server_that_was_started_again(
+    kept: User, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = _lead_to(start_server())
+    keep(kept, "--to", url)
+    words = ("restore", "--plan", "plan.json", "--to", url, "--yes")
+    with monkeypatch.context() as patch:
+        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        assert kept.run(*words).code == 130
+    second = start_server()
+    _lead_to(second)
+    assert kept.run(*words).code == 0
+    with closing(second.client()) as client:
+        assert client.mget("user:1", "user:2") == [b"a", b"b"]
+
+
+def test_one_of_an_older_gitbackup_does_not_tell_which_run_it_was_made_of(kept: User) -> None:
+    document = json.loads(PLAN.read_text())
+    del document["runs"]
+    PLAN.write_text(json.dumps(document))
+    assert kept.run("restore", "--plan", "plan.json", "--yes").code == 0
+
+
 def test_its_commit_may_be_gone(kept: User) -> None:
     _edit(commit="1" * 40)
     assert kept.run("restore", "--plan", "plan.json", "--yes") == Done(
@@ -185,6 +228,14 @@ def test_a_plan_tells_no_values_nor_what_they_could_be_tried_by(kept: User) -> N
     keep(kept)
     assert "oops" not in first
     assert _digest(json.loads(first), "user:2") != _digest(json.loads(PLAN.read_text()), "user:2")
+
+
+def _lead_to(server: LiveServer) -> str:
+    """Have this server answer at a socket from now on, which has always the same URL."""
+    socket = Path("sock").absolute()
+    socket.unlink(missing_ok=True)
+    socket.symlink_to(server.address.removeprefix("unix://"))
+    return f"unix://{socket}"
 
 
 def _digest(plan: Any, key: str) -> str:

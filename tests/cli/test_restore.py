@@ -254,6 +254,7 @@ def test_a_program_gets_the_plan_as_json(damaged: User) -> None:
         "schema": "gitbackup.plan/1",
         "commit": "ID1",
         "server": "SERVER",
+        "runs": [damaged.redis.info("server")["run_id"]],
         "how": {
             "patterns": [],
             "databases": None,

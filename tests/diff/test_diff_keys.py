@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from gitbackup.diff.keys import KeyDiffer, subject
+from gitbackup.diff.keys import MANY, KeyDiffer, subject
 from gitbackup.errors import Damaged
 from gitbackup.model.changes import Action, Counts, KeyChange
 from gitbackup.model.file_groups import count_by_namespace, total
@@ -106,6 +108,50 @@ def test_a_key_changed_in_one_file_and_added_in_another_is_damage() -> None:
     diff.file("g", {}, "g", {A: text("2")})
     with pytest.raises(Damaged, match="key n:a is in two files"):
         diff.changes()
+
+
+def many(value: str, more: int = 0) -> dict[Key, Entry]:
+    """So many keys that those of a file are told together when all of them change."""
+    return {Key(0, f"n:{number:02}"): text(value) for number in range(MANY + more)}
+
+
+def test_many_keys_that_changed_in_a_file_are_told_in_order_with_all_others() -> None:
+    diff = KeyDiffer()
+    before, after = many("1", 2), many("2", 2)
+    del before[Key(0, "n:03")], after[Key(0, "n:05")]
+    diff.file("f", before, "f", after)
+    diff.file("g", {Key(0, "n:00x"): text("1")}, "g", {Key(0, "n:00x"): text("2")})
+    alone = {
+        "n:03": (Action.ADDED, None, "f"),
+        "n:05": (Action.REMOVED, "f", None),
+        "n:00x": (Action.CHANGED, "g", "g"),
+    }
+    together = dict.fromkeys((key.name for key in before), (Action.CHANGED, "f", "f"))
+    expected = sorted((together | alone).items())
+    assert [(each.key.name, each.action, each.before, each.after) for each in diff.changes()] == [
+        (name, *told) for name, told in expected
+    ]
+
+
+@pytest.mark.parametrize("other", ["many", "changed", "removed", "added"])
+def test_a_key_of_many_that_changed_is_in_no_other_file(other: str) -> None:
+    name = Key(0, "n:07")
+    one = {name: text("1")}
+    before, after = {
+        "many": (many("1"), many("2")),
+        "changed": (one, {name: text("2")}),
+        "removed": (one, {}),
+        "added": ({}, one),
+    }[other]
+    with pytest.raises(Damaged, match=r"key n:0\d is in two files, f and g: remove it from one"):
+        changes(("f", many("1"), many("2")), ("g", before, after))
+
+
+def changes(*files: tuple[str, dict[Key, Entry], dict[Key, Entry]]) -> Sequence[KeyChange]:
+    diff = KeyDiffer()
+    for path, before, after in files:
+        diff.file(path, before, path, after)
+    return diff.changes()
 
 
 def test_counts_are_kept_for_each_place_and_namespace_in_order() -> None:
