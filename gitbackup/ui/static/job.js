@@ -20,28 +20,25 @@
     }
   };
 
-  const ask = async () => {
+  const ask = async (signal) => {
     try {
-      const answer = await fetch(job.dataset.job, { headers: { "X-Background": "1" } });
+      const answer = await fetch(job.dataset.job, { headers: { "X-Background": "1" }, signal });
       if (answer.status >= 500) throw new Error(answer.status);
-      if (!answer.ok) {
-        gitbackup.reload(); // the login has ended: a new one leads here again
-        return;
-      }
-      const told = await answer.json();
-      if (told.state !== job.dataset.state) {
+      const told = answer.ok ? await answer.json() : null; // the login has ended: a new one leads here again
+      if (told?.state !== job.dataset.state) {
         gitbackup.reload();
-        return;
+        return null;
       }
       show(told);
       pause = Math.min(1000, pause * 1.2);
     } catch {
+      if (signal.aborted) return null;
       counted.textContent = "";
       bar.removeAttribute("value");
       what.textContent = job.dataset.lost;
       pause = 2000;
     }
-    setTimeout(ask, pause);
+    return pause;
   };
-  ask();
+  gitbackup.poll(ask, 0);
 })();

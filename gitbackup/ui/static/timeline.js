@@ -96,9 +96,7 @@
   const form = strip.querySelector("form");
   const placeholder = form?.message.placeholder;
   const status = strip.querySelector("[data-said]");
-  let timer = 0;
   let wait = EVERY;
-  let asking = null;
 
   const shown = () => strip.querySelector("#live");
 
@@ -121,13 +119,10 @@
     status.textContent = sentence;
   };
 
-  const ask = async (look = false) => {
-    clearTimeout(timer);
-    asking?.abort();
-    asking = new AbortController();
+  const ask = async (signal, look = false) => {
     try {
       const query = new URLSearchParams({ seen: shown().dataset.seen, ...(look && { look: 1 }) });
-      const how = { background: !look, signal: asking.signal };
+      const how = { background: !look, signal };
       const { status: code, page } = await gitbackup.load(`/live?${query}`, how);
       const now = page?.querySelector("#live");
       wait = (now ?? shown()).dataset.soon === undefined ? EVERY : SOON;
@@ -142,16 +137,15 @@
         trouble((code !== 401 && said) || strip.dataset.ended);
         wait = SLOWEST;
       }
-    } catch (error) {
-      if (error.name === "AbortError") return;
+    } catch {
+      if (signal.aborted) return null;
       trouble(strip.dataset.lost);
       wait = Math.min(SLOWEST, wait * 1.5);
     }
-    if (!document.hidden) timer = setTimeout(() => ask(), wait);
+    return wait;
   };
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : ask()));
-  strip.addEventListener("click", (event) => event.target.closest("[data-look]") && ask(true));
   settle();
-  timer = setTimeout(() => ask(), SOON);
+  const askNow = gitbackup.poll(ask, SOON);
+  strip.addEventListener("click", (event) => event.target.closest("[data-look]") && askNow(true));
 })();

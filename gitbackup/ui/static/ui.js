@@ -59,6 +59,25 @@ const gitbackup = (() => {
   /* Show this page as it is now; where another one was asked for, only if that does not come. */
   const reload = () => (Date.now() - leaving > 5000 ? location.reload() : setTimeout(reload, 5000));
 
+  /* Ask again and again while the page is seen. `ask` is given a signal, which tells that its turn
+     is over, and resolves to the milliseconds until the next turn; null for none. Returns a function
+     that asks at once, and passes on what it is given. */
+  const poll = (ask, first) => {
+    let timer = 0;
+    let asking = null;
+    const turn = async (...how) => {
+      clearTimeout(timer);
+      asking?.abort();
+      const { signal } = (asking = new AbortController());
+      const wait = await ask(signal, ...how);
+      if (signal.aborted || wait === null || document.hidden) return;
+      timer = setTimeout(turn, wait);
+    };
+    document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : turn()));
+    timer = setTimeout(turn, first);
+    return turn;
+  };
+
   const copy = async (button) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     const before = button.textContent;
@@ -132,5 +151,5 @@ const gitbackup = (() => {
   document.querySelectorAll(shown).forEach((button) => (button.hidden = false));
   times(document);
   setInterval(() => times(document), 60000);
-  return { language, load, reload, times };
+  return { language, load, poll, reload, times };
 })();
