@@ -8,7 +8,7 @@ committed, and a new plan is made.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -16,7 +16,6 @@ from functools import partial
 from gitbackup.capture.capture import take
 from gitbackup.capture.reader import SnapshotReader
 from gitbackup.commit.commit import commit
-from gitbackup.commit.message import covers_search, is_ours
 from gitbackup.errors import Busy, ForbiddenKey, GitbackupError, NewerFormat, ServerError
 from gitbackup.format.patterns import widest
 from gitbackup.live.connection.cluster import FAILOVER, LOST, NodesChanged
@@ -31,21 +30,19 @@ from gitbackup.progress import Progress
 from gitbackup.redact import NOT_MASKED, Redaction
 from gitbackup.restore import apply as applying
 from gitbackup.restore import commits, preflight
+from gitbackup.restore.commit_to_restore import CommitToRestore
 from gitbackup.restore.commits import LiveState
 from gitbackup.restore.final_check import FinalCheck
-from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate, scope_to_change
-from gitbackup.restore.preflight import Entries, expect_covered, expect_some
+from gitbackup.restore.planner import RestoreRequest, build_plan, revalidate
+from gitbackup.restore.preflight import Entries
 from gitbackup.restore.result import RestoreResult, Sight, Why, cut_off
 from gitbackup.restore.revert import Reversal, Reverter
 from gitbackup.restore.trailers import DONE, trailers
-from gitbackup.restore.validate import count_keys, sound_part
 from gitbackup.restore.verify_writes import differing
-from gitbackup.snapshot import file_format
 from gitbackup.snapshot.base import Base, compared_with
-from gitbackup.snapshot.commit_scope import head_scope, scope_of, taken_at
-from gitbackup.snapshot.compare import compare
-from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries, decoded
-from gitbackup.snapshot.sources import CommitSource, LiveSource, Source, Spool, StoredSource, chosen
+from gitbackup.snapshot.commit_scope import head_scope
+from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries
+from gitbackup.snapshot.sources import LiveSource, Spool
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.repository.restore_journal import State
 
@@ -55,7 +52,6 @@ APART = (
     "the user has no permission to read all keys that HEAD covers: the restored state"
     " is not committed, and the previous state is saved on a branch of its own"
 )
-NOT_COVERED = "the server of the commit had {} that the commit does not contain: use FT.CREATE"
 Confirm = Callable[[Plan], bool]
 Tell = Callable[[RestoreResult], object]
 See = Callable[[Plan], object]
@@ -91,32 +87,16 @@ class Restorer:
         self._progress = progress
         self._warnings: list[str] = []
         self._summaries: FileSummaries = {}
-        stored: StoredSource = CommitSource(repository, request.commit)
-        self.damaged: list[str] = []
-        """What is wrong with files of the commit that are left out, a sentence for each."""
-        if skip_damaged:
-            stored, self.damaged = sound_part(repository, request.commit)
-        self._warnings += [f"{why}; its keys are not touched" for why in self.damaged]
         self._reply_cache = repository.reply_cache()
-        whole = EntrySource(stored, self._summaries, self._reply_cache.blobs())
         self._unsupported = Unsupported(server) if skip_unsupported else None
-        self._scope = scope_of(whole)
-        covers = self._covers_search(request.commit, whole)
-        if request.takes_back:  # then HEAD tells whether the restore that is undone knew of them
-            head_source = CommitSource(repository, repository.head() or request.commit)
-            covers = covers or self._covers_search(repository.head() or "", head_source)
-        if uncovered := repository.commit_info(request.commit).trailers.get("Not-Covered"):
-            self._warnings.append(NOT_COVERED.format(uncovered))
-        self._whole = whole
-        self._commit_counts: Mapping[int, int] = {}  # by database, once all of it is checked
-        self._commit = decoded(chosen(whole, request.how.databases), self._summaries)
-        self._touched = scope_to_change(request.how, replace(self._scope, search=covers))
-        expect_covered(request, self._scope, whole)
+        self._commit = CommitToRestore(
+            repository, request, self._summaries, self._reply_cache.blobs(), skip_damaged
+        )
+        self._warnings += self._commit.warnings
+        self._touched = self._commit.touched
         head = head_scope(repository, self._warnings) if home else None
         self._settled = head or scope
         self._reads = widest(self._settled, self._touched)
-        self._taken_at = taken_at(repository, request.commit)
-        self._seal = repository.tree_id(request.commit).encode()
         self._final_check = FinalCheck(server, progress)
         self._saved: str | None = None  # the commit of the state that this round found
         self._entry = commits.entry(repository, request, server, home)
@@ -136,13 +116,10 @@ class Restorer:
     def __repr__(self) -> str:
         return f"<restore of {self._request.commit[:7]} into {self._server}>"
 
-    def _covers_search(self, commit: str, source: Source) -> bool:
-        """Return whether a commit tells which search indexes there were.
-
-        Commits of an older gitbackup do not, though they keep the files that were there.
-        """
-        trailers = self._repository.commit_info(commit).trailers if commit else {}
-        return covers_search(trailers) if is_ours(trailers) else _has_indexes(source)
+    @property
+    def damaged(self) -> list[str]:
+        """What is wrong with files of the commit that are left out, a sentence for each."""
+        return self._commit.damaged
 
     @property
     def resumes(self) -> bool:
@@ -277,7 +254,7 @@ class Restorer:
 
     def _expect_some(self, plan: Plan) -> None:
         if not self._reverter:  # which knows already
-            expect_some(plan, self._request, self._scope, self._commit, self._commit_counts)
+            self._commit.expect_some(plan)
 
     def _nothing_to_do(self, result: RestoreResult, live_state: LiveState) -> RestoreResult:
         """End what an earlier run left unfinished, if there is no key to restore."""
@@ -337,7 +314,7 @@ class Restorer:
         capture = replace(capture, changes=())  # they may be many; its summary is enough
         made = {*capture.files.values()}
         source = EntrySource(LiveSource(self._repository, capture.files, spool), made=made)
-        clock = request.kept.clock if request.kept else Clock(live.taken_at, self._taken_at)
+        clock = request.kept.clock if request.kept else Clock(live.taken_at, self._commit.taken_at)
         goal = self._goal(source, live, clock, spool)
         plan = build_plan(
             goal.comparison,
@@ -345,7 +322,7 @@ class Restorer:
             self._touched,
             clock,
             str(self._server),
-            self._seal,
+            self._commit.seal,
             self._unsupported,
             search_seen=not live.search_indexes.refused,
             progress=self._progress,
@@ -362,11 +339,8 @@ class Restorer:
         """Return what the live database is to become."""
         if self._reverter:
             return self._reverter.against(source, clock, spool, self._request.only)
-        self._commit_counts = self._commit_counts or count_keys(self._whole, source, live)
-        databases = self._request.how.databases
-        into = databases and [(target, target) for _, target in databases]
-        found = compare(chosen(source, into), self._commit, self._progress)
-        return Reversal(self._commit, found, ())
+        found = self._commit.compared(source, live, self._progress)
+        return Reversal(self._commit.entries, found, ())
 
     def _save(
         self, result: RestoreResult, live_state: LiveState, entries: Entries
@@ -466,14 +440,15 @@ class Restorer:
             return self._record_all(result.short)
         request = self._request
         plan = live_state.plan
-        by_gitbackup = "Format" in self._repository.commit_info(request.commit).trailers
-        all_read = not live_state.capture.live.functions_refused and self._settled == self._scope
-        indexes = live_state.capture.live.search_indexes or _has_indexes(self._commit)
+        target = self._commit
+        all_read = not live_state.capture.live.functions_refused and self._settled == target.scope
+        indexes = live_state.capture.live.search_indexes or target.has_indexes
         all_read = all_read and (self._touched.search or not indexes)
         all_read = all_read and self._as_stored and not (result.accepted or plan.unsupported)
-        if all_read and by_gitbackup and request.everything and plan.keys and not plan.expired:
+        all_read = all_read and target.by_gitbackup
+        if all_read and request.everything and plan.keys and not plan.expired:
             with suppress(Busy):  # whoever committed meanwhile did not see all of it
-                files, keys = self._commit.files, self._commit_counts
+                files, keys = target.entries.files, target.counts
                 return commits.commit_after(
                     self._repository, live_state, request, files, keys, self._saved, self._replaced
                 )
@@ -493,7 +468,3 @@ class Restorer:
             except Busy:  # somebody else committed while all was read: it is read again then
                 if self._repository.head() == head:
                     raise
-
-
-def _has_indexes(source: Source) -> bool:
-    return any(map(file_format.INDEX.fullmatch, source.files))
