@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from gitbackup.format import codec
@@ -154,9 +154,14 @@ def main(folder: Path) -> None:
         print(f"{glob:<28} gitbackup {milliseconds((*ours, '--', glob))[0]:.0f}")
 
 
-if __name__ == "__main__":
+def in_folder(work: Callable[[Path], None]) -> None:
+    """Do some work in the folder that the command line names, or else in a temporary one."""
     if len(sys.argv) > 1:
-        main(Path(sys.argv[1]))
+        work(Path(sys.argv[1]))
     else:
         with tempfile.TemporaryDirectory() as temporary:
-            main(Path(temporary))
+            work(Path(temporary))
+
+
+if __name__ == "__main__":
+    in_folder(main)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,16 @@ def meddling(*commands: tuple[Any, ...], client: redis.Redis) -> Confirm:
         return True
 
     return confirm
+
+
+def late(
+    batches: Sequence[dict[str, Entry]], delay: int, write: Callable[[], object]
+) -> Iterator[dict[str, Entry]]:
+    """Yield batches; somebody writes when so many have gone out."""
+    for at, batch in enumerate(batches):
+        if at == delay:
+            write()
+        yield batch
 
 
 def test_a_database_of_every_type_comes_back_into_an_empty_server(
@@ -365,14 +375,7 @@ class TestCreator:
     ) -> None:
         """Before its batch is asked for, and while it is watched."""
         name = f"0:{number}"
-
-        def meddled() -> Iterator[dict[str, Entry]]:
-            for at, batch in enumerate(self.batches()):
-                if at == delay:
-                    client.set(name, "theirs")
-                yield batch
-
-        outcome = create(meddled())
+        outcome = create(late(self.batches(), delay, lambda: client.set(name, "theirs")))
         assert (client.get(name), client.ttl(name)) == ("theirs", -1)
         assert (client.dbsize(), outcome.refused) == (30, [])
         assert outcome.moved == [KeyWrite(name.encode(), None, self.KINDS[number % 3])]

@@ -22,7 +22,7 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.plan.plan import Plan
 from gitbackup.restore import restore as restoring
 from gitbackup.restore import verify_writes
-from tests.restore.test_new_keys import LATER, MANY, digest, fill, meddling, yes
+from tests.restore.test_new_keys import LATER, MANY, digest, fill, late, meddling, yes
 from tests.servers import LiveServer, StartServer
 
 
@@ -284,14 +284,7 @@ class TestDeleter:
         """Before its batch is read, while that is read, and after it has gone."""
         gone = 1 if server.brand.startswith("redis6") else 2  # which does not delete in bulk
         name = f"0:{number}"
-
-        def meddled() -> Iterator[dict[str, Entry]]:
-            for at, batch in enumerate(self.batches()):
-                if at == delay:
-                    client.set(name, "theirs")
-                yield batch
-
-        outcome = delete(meddled())
+        outcome = delete(late(self.batches(), delay, lambda: client.set(name, "theirs")))
         assert (client.get(name), client.ttl(name), client.dbsize()) == ("theirs", -1, 1)
         step = KeyWrite(name.encode(), self.ENTRIES[number], None)
         assert (outcome.moved, outcome.refused) == ([] if delay >= gone else [step], [])

@@ -53,6 +53,12 @@ def fill(server: LiveServer, state: State) -> None:
         writer.apply(0, writes)
 
 
+def committed(server: LiveServer, backup: Backup, state: State) -> str:
+    """Return the commit of a server that holds this state and nothing else."""
+    fill(server, state)
+    return backup.commit("a state", allow_empty=True).commit or ""
+
+
 @pytest.mark.long
 @tried(10)
 @given(seed=st.integers(0, 2**32))
@@ -61,10 +67,7 @@ def test_the_last_commit_reverted_is_its_parent_restored(
 ) -> None:
     backup = Backup(tmp_path_factory.mktemp("r") / "data", valkey.url)
     before, after, _ = states(seed)
-    commits = []
-    for state in (before, after):
-        fill(valkey, state)
-        commits.append(backup.commit("a state", allow_empty=True).commit or "")
+    commits = [committed(valkey, backup, state) for state in (before, after)]
     if before != after:
         assert backup.revert(commits[1], yes).whole
     assert backup.repository is not None
@@ -80,10 +83,7 @@ def test_what_the_commit_did_not_touch_is_as_it_was_before_the_revert(
     """Each other key is merged, and what cannot be merged is named."""
     backup = Backup(tmp_path_factory.mktemp("r") / "data", valkey.url)
     before, after, now = states(seed)
-    commits = []
-    for state in (before, after, now):
-        fill(valkey, state)
-        commits.append(backup.commit("a state", allow_empty=True).commit or "")
+    commits = [committed(valkey, backup, state) for state in (before, after, now)]
     if before == after:
         return
     result = backup.revert(commits[1], yes)

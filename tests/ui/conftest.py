@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from tests.browser import program
-from tests.servers import LiveServer, StartServer
-from tests.ui.live_site import LiveSite
+from tests.servers import LiveServer, StartServer, start_one
+from tests.ui.live_site import CANARY, LiveSite
 
 StartSite = Callable[..., LiveSite]
 
@@ -63,6 +63,18 @@ def _to_the_end(act: Callable[..., object]) -> Callable[..., object]:
         return result
 
     return whole
+
+
+@pytest.fixture(scope="module")
+def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
+    """A site of this module's own with a commit, without a browser."""
+    with ExitStack() as opened:
+        server = start_one(opened, "valkey", {})
+        site = LiveSite(server, tmp_path_factory.mktemp("site") / "data-git-backup")
+        opened.enter_context(site)
+        site.redis.set(CANARY, CANARY)
+        site.backup.commit(CANARY)
+        yield site
 
 
 @pytest.fixture

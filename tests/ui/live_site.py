@@ -16,6 +16,9 @@ from gitbackup import Backup
 from tests.cli.user import GITBACKUP, surroundings
 from tests.servers import LiveServer
 
+CANARY = "canary-that-nobody-sees"
+"""A key and its value, on a site that is to keep it to itself."""
+
 
 class LiveSite:
     """`gitbackup ui` on a server and a data repository, and a browser in which it is open.

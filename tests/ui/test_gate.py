@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
 
 import pytest
 
@@ -12,11 +10,8 @@ from gitbackup.ui.door.gate import LOOPBACK
 from gitbackup.ui.door.headers import ALWAYS
 from gitbackup.ui.pages import ROUTES
 from gitbackup.ui.words.forms import MOST_BYTES, MOST_FIELDS
-from tests.servers import start_one
-from tests.ui.live_site import LiveSite
+from tests.ui.live_site import CANARY, LiveSite
 from tests.ui.strangers import FORM, Answer, Stranger
-
-CANARY = "canary-that-nobody-sees"
 
 PATHS = sorted({re.sub(r"\{.*?\}", "1", route.path) for route in ROUTES})
 CHANGES = sorted(
@@ -24,18 +19,6 @@ CHANGES = sorted(
 )
 
 NOT_OURS = "A page of another site sent this; it is refused.\n"
-
-
-@pytest.fixture(scope="module")
-def quiet_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
-    """A site without a browser, and with one login."""
-    with ExitStack() as opened:
-        server = start_one(opened, "valkey", {})
-        site = LiveSite(server, tmp_path_factory.mktemp("site") / "data-git-backup")
-        opened.enter_context(site)
-        site.redis.set(CANARY, CANARY)
-        site.backup.commit(CANARY)
-        yield site
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,14 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.servers import start_one
-from tests.ui.live_site import LiveSite
+from tests.ui.live_site import CANARY, LiveSite
 
 TabAt = Callable[[str], Page]
-
-CANARY = "canary-that-nobody-sees"
 
 
 class Other:
@@ -58,18 +54,12 @@ def other() -> Iterator[Other]:
 
 
 @pytest.fixture(scope="module")
-def filled(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSite]:
+def filled(chromium: Browser, quiet_site: LiveSite) -> Iterator[LiveSite]:
     """A site with a commit, and a change that is not in it, which nobody commits here."""
-    with ExitStack() as opened:
-        server = start_one(opened, "valkey", {})
-        site = LiveSite(server, tmp_path_factory.mktemp("site") / "data-git-backup")
-        opened.enter_context(site)
-        site.redis.set(CANARY, CANARY)
-        site.backup.commit(CANARY)
-        site.redis.set(CANARY, "changed")
-        site.visit(chromium.new_context)
-        opened.callback(site.context.close)
-        yield site
+    quiet_site.redis.set(CANARY, "changed")
+    quiet_site.visit(chromium.new_context)
+    yield quiet_site
+    quiet_site.context.close()
 
 
 NAMES = pytest.mark.parametrize("name", ["evil.example", "127.0.0.1"])
