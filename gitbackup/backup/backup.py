@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from gitbackup.backup import views
 from gitbackup.backup.context import Context, Passwords
-from gitbackup.backup.parts import Parts
+from gitbackup.backup.members import Members
 from gitbackup.model.commits import CommitInfo, Consistency, KeyLine, Pushed, Rehearsal, Selection
 from gitbackup.model.encryption import NO_KEYS, EncryptionKeys
 from gitbackup.model.merging import Side
@@ -49,7 +49,7 @@ DEFAULT_ACCESS = Access()
 FROM_HEAD = Selection()  # every commit
 
 
-class Backup(Parts):
+class Backup(Members):
     """Git for one Redis database.
 
     `repository` is the folder of the data repository. `url` names the server; without it the

@@ -81,7 +81,7 @@ STILL_ENGLISH = {
         "restore/restore.py: cut off",
         "store/commits/message.py",
         "store/metadata/",
-        "store/git/driver.py",
+        "store/git/diff_driver.py",
         "store/transports/restore_txt.py",
     ),
     "it tells what is wrong in a file that somebody edited, or in a reply that no server sends": (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gitbackup.errors import Damaged, GitbackupError, NoRepository, UsageError
 from gitbackup.model.keys import FORMAT
-from gitbackup.store.git import driver, lock, ownership, settings
+from gitbackup.store.git import diff_driver, lock, ownership, settings
 from gitbackup.store.git.command import SETTINGS, Commands, file_errors, text
 from gitbackup.system.atomic_file import followed
 
@@ -142,8 +142,8 @@ def _initial(path: Path, bare: bool) -> Commands:
 
 def _fill(git: Commands, bare: bool, target: Path) -> None:
     with lock.hold(git):
-        settings.begin(git, {**SETTINGS, _MARK: str(FORMAT), **driver.SETTINGS})
-        driver.begin(git)
+        settings.begin(git, {**SETTINGS, _MARK: str(FORMAT), **diff_driver.SETTINGS})
+        diff_driver.begin(git)
         git.run("init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
         settings.write(git, {"core.worktree": []})  # which git sets, for it is in an odd place
         _configure(git, bare)
@@ -197,8 +197,8 @@ def _configure(git: Commands, bare: bool) -> None:
                 place.chmod(mode)
         if not bare:
             # the project's own checkout has the format's reference in this folder
-            driver.add_line(git, "exclude", "/README.md")
-    driver.install(git)
+            diff_driver.add_line(git, "exclude", "/README.md")
+    diff_driver.install(git)
 
 
 def _is_git_dir(folder: Path) -> bool:

@@ -17,7 +17,7 @@ from gitbackup.store import remotes
 from gitbackup.store.commits import commits
 from gitbackup.store.commits import reword as rewording
 from gitbackup.store.commits.commits import History
-from gitbackup.store.git import driver, lock, open_repository, settings
+from gitbackup.store.git import diff_driver, lock, open_repository, settings
 from gitbackup.store.git.command import Commands
 from gitbackup.store.git.settings import Configured
 from gitbackup.store.metadata import forgotten, rehearsals, settings_ref, word_notes
@@ -212,7 +212,7 @@ class Repository(Configured):
                 quarantine.sweep(self._git)
                 checkout.finish(self._git)
                 forgetting.finish(self._git)
-                driver.install(self._git)
+                diff_driver.install(self._git)
                 yield
             finally:
                 self._locked = False

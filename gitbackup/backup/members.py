@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitbackup.store.repository.repository import Repository
 
 
-class Parts:
+class Members:
     """The base of Backup, which sets what they are about: `_context`."""
 
     _context: Context
