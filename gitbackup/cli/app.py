@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from keyword import iskeyword
 from pathlib import Path
 
@@ -19,6 +20,28 @@ from gitbackup.cli.output import terminal
 from gitbackup.errors import GitbackupError
 
 INTERRUPTED = 128 + signal.SIGINT  # as a shell has it
+
+
+_HYPHEN = "\u2011"  # one at which no line is broken, while a page is made
+
+
+class _WholeWords(click.HelpFormatter):
+    """Breaks no line of a help page inside a word with hyphens, such as an option."""
+
+    def write_text(self, text: str) -> None:
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(
+        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+    ) -> None:
+        whole = [(name, told.replace("-", _HYPHEN)) for name, told in rows]
+        super().write_dl(whole, col_max, col_spacing)
+
+    def getvalue(self) -> str:
+        return super().getvalue().replace(_HYPHEN, "-")
+
+
+click.Context.formatter_class = _WholeWords
 
 
 class LazyGroup(click.Group):

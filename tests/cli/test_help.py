@@ -34,6 +34,12 @@ def test_help_fits_a_terminal_of_eighty_columns(user: User, command: str | None)
     assert [line for line in told.splitlines() if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, None])
+def test_help_breaks_no_option_at_its_hyphen(user: User, command: str | None) -> None:
+    told = user.says(*([command] if command else []), "--help")
+    assert [line for line in told.splitlines() if re.search(r"\w-$", line)] == []
+
+
 def test_help_tells_what_is_a_command_s_own_first(user: User) -> None:
     own, shared = user.says("diff", "--help").split("\nCommon options:\n")
     assert [option in own for option in ("--stat", "--url", "--json", "--help")] == [

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         "gitbackup log --since '2 weeks ago' --grep upgrade",
         "gitbackup log -- 'apikey:*'   only commits that changed such a key",
         "gitbackup log -p -- config    with all that changed in it",
-        "gitbackup log -S 'tok-eu'        which changes brought or removed that text",
+        "gitbackup log -S 'tok-eu'     which changes brought or removed that text",
         "gitbackup log --when 'config limits.daily >= 250'",
         "gitbackup log --html history.html",
     ),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:  # it loads what `suggest --help` has no need of
     help="Look at the last N commits.",
 )
 @click.option("--apply", is_flag=True, help="Ask, then add the settings to the repository.")
-@click.option("--yes", is_flag=True, help="With --apply: do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="With --apply: do not ask.")
 @click.option("--full", is_flag=True, help="List all keys to keep in sight.")
 @click.pass_context
 def suggest(
