@@ -6,7 +6,7 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from keyword import iskeyword
 from pathlib import Path
 
@@ -32,7 +32,7 @@ class _WholeWords(click.HelpFormatter):
         super().write_text(text.replace("-", _HYPHEN))
 
     def write_dl(
-        self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
+        self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2
     ) -> None:
         whole = [(name, told.replace("-", _HYPHEN)) for name, told in rows]
         super().write_dl(whole, col_max, col_spacing)
