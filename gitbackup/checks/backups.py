@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -175,6 +176,8 @@ def _rdb(file: RdbFile | None, max_age: timedelta, now: datetime) -> Risk:
 
 def _secrets(backups: Backups) -> Risk:
     risk, paths = partial(Risk, "secrets", READ), backups.open
+    if sys.platform == "win32":
+        return unknown("secrets", READ, "who can read files is not looked at on Windows")
     if not paths:
         return risk("no other user of this machine can read the files", Level.OK)
     state = f"every user of this machine can read {', '.join(map(str, paths))}"

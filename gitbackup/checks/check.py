@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -133,7 +134,7 @@ def _open(paths: Iterable[Path]) -> Iterator[Path]:
 def _is_foreign(path: Path) -> bool:
     """Return whether a path belongs to another user, so that we may not change it."""
     with suppress(OSError):
-        return os.geteuid() not in (0, path.stat().st_uid)
+        return sys.platform != "win32" and os.geteuid() not in (0, path.stat().st_uid)
     return False
 
 

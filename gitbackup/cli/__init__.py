@@ -26,9 +26,9 @@ def main() -> None:
     streams.open_the_closed()
     streams.speak_utf8()
     gc.set_threshold(MANY)
-    with suppress(AttributeError, OSError):  # not on Windows, nor where it is not allowed
-        os.nice(NICENESS)
-    with suppress(AttributeError):  # not on Windows
+    if sys.platform != "win32":
+        with suppress(OSError):  # where it is not allowed
+            os.nice(NICENESS)
         # who has started us may have blocked some, for itself: we and what we start hear all
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -131,15 +131,17 @@ def _telling_on_demand(server: Server) -> Iterator[None]:
             for _ in sys.stdin:
                 _tell(server.address())
 
-    told = signal.signal(signal.SIGUSR1, tell)
-    stopped = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    before = dict[int, Any]()
+    if sys.platform != "win32":
+        before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, tell)
+        before[signal.SIGTTIN] = signal.signal(signal.SIGTTIN, signal.SIG_IGN)
     if sys.stdin.isatty():
         threading.Thread(target=listen, daemon=True).start()
     try:
         yield
     finally:
-        signal.signal(signal.SIGUSR1, told)
-        signal.signal(signal.SIGTTIN, stopped)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_screen() -> bool:

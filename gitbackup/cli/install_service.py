@@ -66,6 +66,8 @@ def install(
     Return False if the person does not want it. Raises UsageError if nobody can be asked, or if
     the files are another user's to write.
     """
+    if sys.platform == "win32":
+        raise UsageError("Windows has neither systemd nor launchd: use its Task Scheduler")
     mac = sys.platform == "darwin"
     place = place_of(user, mac)
     if not (dry_run or yes or terminal.asks()):

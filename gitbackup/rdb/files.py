@@ -253,7 +253,10 @@ def _locked(folder: Path, wait: float) -> Iterator[int]:
         folder.mkdir(mode=0o700, parents=True)
         with new_file(folder / ".gitignore") as file:  # it may be inside somebody's project
             file.write(IGNORED)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    else:  # Windows, which opens no folder
+        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if not lock.take(handle, wait):
             raise Busy(f"another run of gitbackup is saving to {folder}; waited {wait:g} s for it")

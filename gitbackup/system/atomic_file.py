@@ -25,7 +25,12 @@ MOST_LINKS = 40
 """Links that are followed to a file, as on Linux."""
 
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # of a file system that cannot
-_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_CAN_OPEN_WITHIN = os.open in os.supports_dir_fd  # not on Windows, which has no such traps either
+
+_Folder = int | Path
+"""A folder that is open; on Windows its path."""
 
 
 @contextmanager
@@ -52,9 +57,10 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-                os.replace(draft, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+                file.close()  # or Windows would not rename it
+                _rename(draft, target.name, folder)
                 placed = True
-            sync_folder(".", folder)
+            sync_folder(*_within(folder, "."))
     except OSError as error:
         why = error.strerror or str(error)
         unchanged = "" if placed else "; an existing file is unchanged"
@@ -67,13 +73,28 @@ def followed(path: Path) -> Path:
         return target
 
 
+def _within(folder: _Folder, name: str) -> tuple[str | Path, int | None]:
+    """Return the path of a name in a folder, and the open folder that it begins at, if any."""
+    return (name, folder) if isinstance(folder, int) else (folder / name, None)
+
+
+def _rename(draft: str, name: str, folder: _Folder) -> None:
+    before, within = _within(folder, draft)
+    after, _ = _within(folder, name)
+    os.replace(before, after, src_dir_fd=within, dst_dir_fd=within)
+
+
 @contextmanager
-def _walked(path: Path) -> Iterator[tuple[int | None, Path]]:
+def _walked(path: Path) -> Iterator[tuple[_Folder | None, Path]]:
     """Open the folder that a path leads to, None if there is none; give it and the whole path.
 
     Each folder on the way is opened relative to the one before, so that nobody can replace it
     once it was checked. Raises OSError for a link that may be another user's trap.
     """
+    if not _CAN_OPEN_WITHIN:
+        target = Path(os.path.realpath(path))
+        yield target.parent if target.parent.is_dir() else None, target
+        return
     walk = _Walk(path)
     try:
         yield walk.folder, walk.at
@@ -168,19 +189,20 @@ def _check_owner(path: Path, status: os.stat_result, folder: os.stat_result) -> 
 
 
 @contextmanager
-def _draft(folder: int, target: Path) -> Iterator[tuple[str, BinaryIO]]:
+def _draft(folder: _Folder, target: Path) -> Iterator[tuple[str, BinaryIO]]:
     """Make a file of a new name in the open folder of `target`; remove it unless it was renamed."""
     prefix = f".{target.name[:40]}-"
     sweep(target.parent, prefix)
     name = f"{prefix}{secrets.token_hex(8)}{SUFFIX}"
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    handle = os.open(name, flags, 0o600, dir_fd=folder)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
+    place, within = _within(folder, name)
+    handle = os.open(place, flags, 0o600, dir_fd=within)
     try:
         with os.fdopen(handle, "wb") as file:
             yield name, cast("BinaryIO", cast("IO[bytes]", file))
     finally:
         with suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
+            os.unlink(place, dir_fd=within)
 
 
 def replace_file(path: Path, content: bytes) -> None:

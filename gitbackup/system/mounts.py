@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -85,6 +86,8 @@ def _unescaped(word: str) -> str:
 
 def _disks(path: Path) -> Iterator[str]:
     """Yield the names of the disks that a path is on, as far as they are told."""
+    if sys.platform == "win32":
+        return
     device = path.stat().st_dev
     mount = mount_at(path)
     if os.major(device) == 0 and mount and mount.source.startswith("/dev/"):  # as of btrfs

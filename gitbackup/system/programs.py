@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -82,7 +83,10 @@ def _drain(stream: IO[bytes], kept: bytearray) -> None:
 
 
 def _end(process: Popen[bytes]) -> None:
-    """End a program and what it has started: first it is asked to."""
+    """End a program and what it has started: first it is asked to. On Windows it alone is ended."""
+    if sys.platform == "win32":
+        process.kill()
+        return
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(OSError):
             os.killpg(process.pid, number)

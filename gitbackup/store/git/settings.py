@@ -249,7 +249,8 @@ def _editing(git: Commands) -> Iterator[Path]:
         if killed:
             lock.sweep(git, killed, draft.name)
         try:
-            handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+            handle = os.open(draft, flags, 0o600)
         except FileExistsError as error:
             sentence = f"another git process is changing {config}; if not, remove {draft}"
             raise Busy(sentence) from error

@@ -93,7 +93,8 @@ def _place(bundle: Path) -> Path:
 def _content(path: Path) -> bytes | None:
     """Return what a file has; None if there is none, or it is not a file of such a size."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        careful = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # not on Windows
+        handle = os.open(path, os.O_RDONLY | careful | getattr(os, "O_BINARY", 0))
     except OSError:
         return None
     with os.fdopen(handle, "rb") as file:
