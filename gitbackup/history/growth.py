@@ -108,6 +108,18 @@ def growth(
     return Growth(states, len(records), damaged)
 
 
+def amounts(repository: Repository, commit: str, tallies: Tallies) -> Mapping[Space, Amount]:
+    """Return what a commit, given by id, has of each prefix.
+
+    Raises Damaged if it cannot be read, NewerFormat if it is of a newer format.
+    """
+    record = repository.history.record(commit)
+    Manifests(repository).expect_known(record)
+    keys, sizes = Counter[Space](), Counter[Space]()
+    _step(repository, tallies, None, record.tree, (keys, sizes))
+    return {each: Amount(keys[each], sizes[each]) for each in keys}
+
+
 def sampled(records: Sequence[Record], points: int) -> Sequence[Record]:
     """Return the first commit, and the last one of each of the equal parts of their time."""
     if len(records) <= points:

@@ -22,6 +22,7 @@ from gitbackup.ui.views import filters
 from gitbackup.ui.views.differences.pairs import Pairs
 from gitbackup.ui.views.live import Live
 from gitbackup.ui.views.summaries import Summaries
+from gitbackup.ui.views.verdict import Verdict
 from gitbackup.ui.words.forms import Form
 from gitbackup.ui.words.language import COOKIE, Language, chosen
 
@@ -50,6 +51,7 @@ class Site:
         self.summaries = Summaries()
         self.tallies = Tallies()  # of files that were counted, for whoever asks next
         self.pairs = Pairs()
+        self.verdict = Verdict()
         self._answer = local()
 
     @cached_property

@@ -56,6 +56,7 @@ def test_each_state_has_the_keys_and_bytes_of_its_commit(
             expected[space] = expected.get(space, 0) + 1
         assert {space: amount.keys for space, amount in state.amounts.items()} == expected
         assert backup.repository
+        assert module.amounts(backup.repository, state.info.id, Tallies()) == state.amounts
         files = backup.repository.files(state.info.id)
         data = sum(len(backup.repository.read(files[path])) for path in files if path[:2] == "db")
         assert state.total.keys == len(keys)

@@ -275,3 +275,16 @@ def test_a_document_is_laid_out_as_it_is_written(text: str, expected: str | None
         assert "1.50" in found
     entry: Any = {"type": "string", "value": text}
     assert shown_value(entry, WHOLE).rows[0].text.text == (found or text)
+
+
+def test_of_a_large_key_the_parts_are_found_that_contain_a_text() -> None:
+    fields = {f"field-{number}": "Alice" if number % 2 else "bob" for number in range(1000)}
+    entry: Any = {"type": "hash", "value": fields}
+
+    by_name, by_value = shown_value(entry, wanted="FIELD-7"), shown_value(entry, wanted="alice")
+
+    assert [row.title for row in by_name.rows][:2] == ["field-7", "field-70"]
+    assert (len(by_name.rows), by_name.left, by_name.cut) == (111, 0, False)
+    assert {row.text.text for row in by_value.rows} == {"Alice"}
+    assert (len(by_value.rows), by_value.left, by_value.cut) == (200, 300, True)
+    assert shown_value(entry, wanted="nobody").rows == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from random import Random
 from urllib.parse import urlencode
@@ -22,6 +23,9 @@ from tests.report.test_html import EVIL
 from tests.ui.conftest import StartSite
 from tests.ui.live_site import LiveSite
 from tests.ui.test_diff import commit, names
+
+SPACES = {"(no prefix)": "config", "apikey": "apikey:1", "usage": "usage:1"}
+"""The prefixes of the last commit, each with its key."""
 
 
 def search(q: str = "", **more: str) -> str:
@@ -69,6 +73,20 @@ def test_keys_are_found_by_a_word_a_pattern_a_type(filled: LiveSite) -> None:
     page.wait_for_url("**over=history")
     assert "apikey:2" in names(page)
     assert "That is all." in page.inner_text("main")
+
+
+def test_the_keys_of_a_commit_are_counted_by_prefix_and_lead_to_their_list(
+    filled: LiveSite,
+) -> None:
+    page = filled.page
+    page.goto(search())
+    lines = page.locator(".branches li")
+    expect(lines).to_have_text([re.compile(re.escape(name) + ".*1 key") for name in SPACES])
+
+    for name, key in SPACES.items():
+        page.goto(search())
+        lines.get_by_role("link", name=name).click()
+        expect(page.locator(".found .name")).to_have_text([key])
 
 
 def test_values_are_found_with_what_is_around_them(filled: LiveSite) -> None:

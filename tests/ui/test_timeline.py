@@ -70,6 +70,7 @@ def test_a_commit_says_what_it_changed_by_namespace(site: LiveSite) -> None:
     assert newest.locator("svg.bar rect").count() == 3
     expect(site.page.get_by_text("Nothing has changed since HEAD").first).to_be_visible()
     expect(site.page.get_by_role("link", name="See the changes")).to_be_hidden()
+    expect(site.page.locator(".verdict")).to_contain_text("bad")
 
 
 def test_the_first_commit_is_asked_for_where_there_is_none(site: LiveSite) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import partial
@@ -11,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from gitbackup import Backup
 from gitbackup.checks import backups, persistence, server
@@ -90,7 +91,22 @@ def page(site: Site, request: Request) -> Response:
         found = site.backup().check(timedelta(days=days), quick=True)
     except ServerError as error:
         return _shown(site, request, Checked("", ()), days, whole=False, trouble=str(error))
+    if days == USUAL:
+        site.verdict.keep(found, site.live.head())
     return _shown(site, request, found, days, whole=False)
+
+
+def verdict(site: Site, request: Request) -> Response:
+    """Return in a line how many risks there are, and the worst; nothing if the server is away."""
+    try:
+        found = site.verdict.of(site.backup(), site.live.head(), timedelta(days=USUAL))
+    except ServerError:
+        return HTMLResponse("")
+    risks = [risk for risk in found.risks if risk.level is not Level.OK]
+    counts = Counter(risk.level for risk in risks)
+    return site.page(
+        request, "verdict.html", counts=counts, risks=risks, levels=LEVELS, dangers=DANGERS
+    )
 
 
 def _shown(

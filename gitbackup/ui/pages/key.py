@@ -30,15 +30,14 @@ from gitbackup.model.keys import Entry, Key
 from gitbackup.report.html.inside import inside
 from gitbackup.report.html.rows import Row, rows
 from gitbackup.report.text.history import blamed
-from gitbackup.report.values.short import instant
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
 from gitbackup.ui.site import Site
-from gitbackup.ui.views.differences.asked import Asked, number_in
+from gitbackup.ui.views.differences.asked import LONGEST, Asked, number_in
 from gitbackup.ui.views.differences.pairs import repository_of
 from gitbackup.ui.views.entries import entry_in, labels_of, redaction_of
 from gitbackup.ui.views.plot import Plot, plot
-from gitbackup.ui.views.value import USUAL, WHOLE, shown_value
+from gitbackup.ui.views.value import USUAL, WHOLE, expiry, shown_value
 from gitbackup.ui.views.walk import PATIENCE, ends_of, walked
 from gitbackup.ui.words.commands import glob_of, quoted
 from gitbackup.ui.words.language import later
@@ -101,6 +100,7 @@ def _page(site: Site, request: Request, *, unmasked: bool) -> Response:
     entry = whole and redaction_of(asking.backup).entry(asking.key, whole)
     redacted = entry != whole
     every = request.query_params.get("all") == "1"
+    wanted = request.query_params.get("part", "")[:LONGEST]
     if unmasked:
         entry = whole
     return site.page(
@@ -112,15 +112,16 @@ def _page(site: Site, request: Request, *, unmasked: bool) -> Response:
         info=asking.info,
         entry=entry,
         label=labels_of(asking.backup).of(asking.key, entry),
-        value=entry and shown_value(entry, WHOLE if every else USUAL),
+        value=entry and shown_value(entry, WHOLE if every else USUAL, wanted),
         elements=entry and kind_of(entry).elements(entry["value"]),
         elements_name=HOLDS.get(kind_of(entry).holds, later("Elements")) if entry else "",
         size=None if redacted or not whole else size_of(asking.key, whole),
-        expires=entry and _moment(entry.get("expires_at"), words),
+        expires=entry and expiry(entry.get("expires_at"), words),
         field_expiries=[*_field_expiries(entry, words)] if entry else [],
         redacted=redacted,
         unmasked=unmasked,
         every=every,
+        wanted=wanted,
         numbers=[*islice(_numeric_fields(entry), NUMBERS)] if entry else [],
         command=site.pasted(_command(asking, "show")),
     )
@@ -136,20 +137,10 @@ def _command(asking: Asking, verb: str) -> str:
     return " ".join([*words, *(reversed(named) if verb == "show" else named)])
 
 
-def _moment(expiry: str | int | None, words: Words) -> datetime | str | None:
-    """Return when something expires, as text where no clock goes so far."""
-    if expiry is None:
-        return None
-    try:
-        return datetime.fromisoformat(expiry) if isinstance(expiry, str) else instant(expiry, words)
-    except ValueError:
-        return instant(expiry, words)
-
-
 def _field_expiries(entry: Entry, words: Words) -> Iterator[tuple[str, datetime | str | None]]:
     expiries = entry.get("field_expires_at", {})
     for field_name in islice(expiries, USUAL.rows):
-        yield name(field_name), _moment(expiries[field_name], words)
+        yield name(field_name), expiry(expiries[field_name], words)
 
 
 def _numeric_fields(entry: Entry) -> Iterator[str]:

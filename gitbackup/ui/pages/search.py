@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
@@ -14,14 +16,17 @@ from starlette.responses import Response
 from gitbackup import Backup
 from gitbackup.errors import UsageError
 from gitbackup.format import codec
-from gitbackup.history import search
+from gitbackup.history import growth, search
 from gitbackup.history.entry import files, lines
+from gitbackup.history.growth import Amount
 from gitbackup.history.key_log import CommitChanges
 from gitbackup.history.lookup import FoundEntry
 from gitbackup.history.selector import KeySelector, entry_of
 from gitbackup.kinds import KINDS
+from gitbackup.model.changes import Counts
 from gitbackup.model.commits import KeyLine
-from gitbackup.model.keys import Entry, Key
+from gitbackup.model.keys import Entry, Key, Space, db_of
+from gitbackup.plan.chosen import literal
 from gitbackup.redact import Redaction
 from gitbackup.report.words import Words
 from gitbackup.store.objects.trees import EMPTY_TREE
@@ -31,7 +36,7 @@ from gitbackup.ui.views.differences.groups import Filter
 from gitbackup.ui.views.differences.pairs import repository_of
 from gitbackup.ui.views.differences.shown import ShownKey, shown, texts
 from gitbackup.ui.views.entries import labels_of, redaction_of
-from gitbackup.ui.views.value import with_lines
+from gitbackup.ui.views.value import expiry, with_lines
 from gitbackup.ui.views.walk import ends_of, walked
 from gitbackup.ui.words.commands import quoted
 
@@ -47,6 +52,9 @@ KEYS = 20
 MOST_KEYS = 200
 """Keys of one commit that are looked for; there may be more."""
 
+COUNTED = 50_000
+"""Keys of a commit that are counted by prefix unasked: that reads all of them."""
+
 AROUND = 60
 """Characters shown before and after what was found."""
 
@@ -60,6 +68,7 @@ class Query:
 
     `by` is `key`, `value` or `when`, and `over` is `commit` or `history`. `at` is a revision. From
     the file `start` a commit goes on, of which `skip` keys were shown; from `ends` a history does.
+    `bare` is 1 for keys of a commit without a prefix.
     """
 
     q: str = ""
@@ -71,6 +80,7 @@ class Query:
     start: str = ""
     skip: int = 0
     ends: str = ""
+    bare: str = ""
 
     @classmethod
     def of(cls, request: Request) -> Self:
@@ -87,6 +97,7 @@ class Query:
             told.get("start", ""),
             max(number_in(told.get("skip", "0"), "skip"), 0),
             told.get("ends", ""),
+            "1" if told.get("bare") == "1" else "",
         )
 
     @property
@@ -116,7 +127,10 @@ class Query:
         return replace(self, over=HISTORY, start="", skip=0)
 
     def command(self) -> str:
-        """Return the command that finds the same; for a value, always in the history."""
+        """Return the command that finds the same; for a value, always in the history. It is empty
+        where there is none."""
+        if self.bare:
+            return ""
         db = f" --db {self.db}" if self.db else ""
         if self.by == WHEN:
             return f"gitbackup log{db} --when {quoted(self.q)} {quoted(self.at)}"
@@ -136,10 +150,25 @@ class Excerpt(NamedTuple):
 
 
 class FoundKey(NamedTuple):
-    """A key of a commit, and where in its value the text is."""
+    """A key of a commit, where in its value the text is, and when it expires, as text where no
+    clock goes so far."""
 
     line: KeyLine
     excerpt: Excerpt | None
+    expires: datetime | str | None
+
+
+class Branch(NamedTuple):
+    """The keys of a commit under one prefix, and the address of their list."""
+
+    space: Space
+    amount: Amount
+    href: str
+
+    @property
+    def length(self) -> Counts:
+        """How many keys it has, as a bar takes it."""
+        return Counts(changed=self.amount.keys)
 
 
 class FoundCommit(NamedTuple):
@@ -184,24 +213,56 @@ def page(site: Site, request: Request) -> Response:
         results=results,
         commit=commit,
         types=sorted(KINDS),
-        command=site.pasted(query.command()),
+        command=site.pasted(query.command()) if query.command() else "",
+        few=bool(commit) and _is_small(backup, commit),
     )
+
+
+def prefixes(site: Site, request: Request) -> Response:
+    """Return the prefixes of a commit's keys, those with the most keys first."""
+    backup = site.backup()
+    commit = backup.resolve(request.query_params.get("at") or "HEAD")
+    found = growth.amounts(repository_of(backup), commit, site.tallies)
+    ranked = sorted(found.items(), key=lambda item: (-item[1].keys, item[0]))
+    return site.page(
+        request,
+        "search_prefixes.html",
+        branches=[Branch(space, amount, _list_of(commit, space)) for space, amount in ranked],
+        info=repository_of(backup).commit_info(commit),
+    )
+
+
+def _list_of(commit: str, space: Space) -> str:
+    """Return the address of the keys of a commit under a prefix."""
+    query, number = Query(at=commit), db_of(space.place)
+    if space.name:
+        query = replace(query, q=f"{literal(space.name)}*")
+    elif number >= 0:
+        query = replace(query, bare="1")
+    return replace(query, db=str(number)).href
+
+
+def _is_small(backup: Backup, commit: str) -> bool:
+    """Return whether the keys of a commit are counted by prefix unasked."""
+    told = repository_of(backup).commit_info(commit).trailers.get("Keys", "")
+    return sum(int(count) for count in re.findall("=([0-9]+)", told)) <= COUNTED
 
 
 def _results(backup: Backup, query: Query, commit: str, words: Words) -> Results:
     query = replace(query, at=commit)
     if query.over == HISTORY:
         return _in_history(backup, query, commit, words)
-    return _in_commit(backup, query, commit)
+    return _in_commit(backup, query, commit, words)
 
 
-def _in_commit(backup: Backup, query: Query, commit: str) -> Results:
+def _in_commit(backup: Backup, query: Query, commit: str, words: Words) -> Results:
     """Look through the files of a commit until a page is full, or time is up."""
     repository, redaction = repository_of(backup), redaction_of(backup)
     patterns = [query.glob] if query.by == KEY and query.q.strip() else []
     selector = KeySelector(patterns, query.databases)
     text = query.q if query.by == VALUE else ""
-    look = _Look(selector, search.as_stored(text).lower() if text else b"", query.type)
+    stored = search.as_stored(text).lower() if text else b""
+    look = _Look(selector, stored, query.type, bool(query.bare))
     until, found, skip = time.monotonic() + PATIENCE, list[tuple[Key, Entry]](), query.skip
     more, excerpts = None, dict[Key, Excerpt]()
     paths, first = sorted(repository.files(commit)), ""
@@ -224,7 +285,7 @@ def _in_commit(backup: Backup, query: Query, commit: str) -> Results:
             break
         skip = 0
     told = [
-        FoundKey(line, excerpts.get(line.key))
+        FoundKey(line, excerpts.get(line.key), expiry(line.expires_at, words))
         for line in lines(found, labels_of(backup), redaction)
     ]
     done = _share(paths, more.start) if more else 1.0
@@ -237,10 +298,11 @@ def _share(paths: Sequence[str], path: str) -> float:
 
 
 class _Look:
-    """Finds entries in the files of a commit: by name, by type, and by a text as it is stored."""
+    """Finds entries in the files of a commit: by name, by type, by a text as it is stored, or
+    `bare` ones, without a prefix."""
 
-    def __init__(self, selector: KeySelector, text: bytes, type_: str) -> None:
-        self._selector, self._text, self._type = selector, text, type_
+    def __init__(self, selector: KeySelector, text: bytes, type_: str, bare: bool) -> None:
+        self._selector, self._text, self._type, self._bare = selector, text, type_, bare
 
     def into(self, path: str, content: bytes, canonical: bool) -> Iterator[tuple[Key, Entry]]:
         """Yield the entries of a file that may be what is looked for."""
@@ -248,6 +310,8 @@ class _Look:
             return
         picked = (self._selector.pick if canonical else self._selector.read)(path, content)
         for key, each in sorted(picked.items()):
+            if self._bare and key.prefix:
+                continue
             if isinstance(each, bytes) and self._text and self._text not in each.lower():
                 continue
             entry = entry_of(path, key, each)

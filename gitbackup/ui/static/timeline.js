@@ -93,6 +93,15 @@
   }
   if (!strip) return;
 
+  /* Say what the check says, which takes longer than the page. */
+  const judge = async () => {
+    const place = document.querySelector("[data-verdict]");
+    const { status, page } = await gitbackup.load(place.dataset.verdict, { background: true });
+    const found = status === 200 && page?.querySelector(".verdict");
+    if (found) place.replaceChildren(...found.childNodes);
+    if (found) place.hidden = false;
+  };
+
   const form = strip.querySelector("form");
   const placeholder = form?.message.placeholder;
   const status = strip.querySelector("[data-said]");
@@ -131,7 +140,10 @@
         shown().replaceWith(now);
         settle();
         if (!head && now.dataset.head && !form?.message.value) gitbackup.reload(); // the first commit
-        else if (head !== now.dataset.head) await renew();
+        else if (head !== now.dataset.head) {
+          await renew();
+          await judge();
+        }
       } else if (code !== 200) {
         const said = page?.querySelector('[role="alert"]')?.textContent.trim();
         trouble((code !== 401 && said) || strip.dataset.ended);
@@ -146,6 +158,7 @@
   };
 
   settle();
+  judge().catch(() => {}); // the strip says that nobody answers
   const askNow = gitbackup.poll(ask, SOON);
   strip.addEventListener("click", (event) => event.target.closest("[data-look]") && askNow(true));
 })();

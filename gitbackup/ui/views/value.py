@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from datetime import datetime
 from typing import NamedTuple
 
 from gitbackup.format import codec, unprintable
 from gitbackup.format.names import name
 from gitbackup.kinds import kind_of
-from gitbackup.kinds.base import Form
+from gitbackup.kinds.base import Form, Row
 from gitbackup.model.keys import Entry, Masked
 from gitbackup.report.html.rows import SHOWN_FORMS
+from gitbackup.report.values.short import instant
+from gitbackup.report.words import Words
+from gitbackup.ui.views.differences.shown import texts
 
 LARGEST_DOCUMENT = 4_000_000
 """Characters of a text that is formatted if it is JSON."""
@@ -62,25 +65,31 @@ class Shown(NamedTuple):
     cut: bool
 
 
-def shown_value(entry: Entry, limits: Limits = USUAL) -> Shown:
-    """Return what is shown of an entry's value."""
+def shown_value(entry: Entry, limits: Limits = USUAL, wanted: str = "") -> Shown:
+    """Return what is shown of an entry's value: of its rows those that contain a text, in small
+    letters or large ones."""
     kind = kind_of(entry)
     whole = kind.document(entry["value"])
     if whole is not None:
         text = _text(whole, Form.TEXT, limits.text * 10)
         return Shown([ShownRow("", "", text)], 0, text.left > 0)
-    value = kind.rows(entry["value"])
-    room, rows = limits.all, list[ShownRow]()
-    for row in islice(value.rows, limits.rows):
-        if room <= 0:
+    value, folded = kind.rows(entry["value"]), wanted.casefold()
+    found = (row for row in value.rows if not folded or _has(row, folded))
+    room, rows, left = limits.all, list[ShownRow](), 0
+    for row in found:
+        if room <= 0 or len(rows) == limits.rows:
+            left = 1 + sum(1 for _ in found) if folded else value.total - len(rows)
             break
         title = f"[{row.label}]" if isinstance(row.label, int) else name(row.label or "")
         text = _text(row.value, row.form, min(limits.text, room))
         part = "" if row.label is None else str(row.label)
         rows.append(ShownRow("" if row.label is None else title, part, text))
         room -= len(text.text)
-    left = value.total - len(rows)
     return Shown(rows, left, left > 0 or any(row.text.left for row in rows))
+
+
+def _has(row: Row, folded: str) -> bool:
+    return any(folded in text.casefold() for text in texts([row.label, row.value]))
 
 
 def _text(value: object, form: Form, limit: int) -> Text:
@@ -100,6 +109,16 @@ def _cut(kind: str, text: str, limit: int) -> Text:
 
 def _binary(data: bytes) -> Text:
     return Text("binary", data[:HEX_BYTES].hex(" "), max(len(data) - HEX_BYTES, 0))
+
+
+def expiry(at: str | int | None, words: Words) -> datetime | str | None:
+    """Return when something expires, as text where no clock goes so far."""
+    if at is None:
+        return None
+    try:
+        return datetime.fromisoformat(at) if isinstance(at, str) else instant(at, words)
+    except ValueError:
+        return instant(at, words)
 
 
 def with_lines(text: str) -> str:
