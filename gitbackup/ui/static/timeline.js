@@ -96,10 +96,11 @@
   /* Say what the check says, which takes longer than the page. */
   const judge = async () => {
     const place = document.querySelector("[data-verdict]");
-    const { status, page } = await gitbackup.load(place.dataset.verdict, { background: true });
-    const found = status === 200 && page?.querySelector(".verdict");
-    if (found) place.replaceChildren(...found.childNodes);
-    if (found) place.hidden = false;
+    const answer = await gitbackup.load(place.dataset.verdict, { background: true }).catch(() => null);
+    const found = answer?.status === 200 && answer.page?.querySelector(".verdict");
+    if (!found) return; // that nobody answers is said by the strip
+    place.replaceChildren(...found.childNodes);
+    place.hidden = false;
   };
 
   const form = strip.querySelector("form");
@@ -142,7 +143,7 @@
         if (!head && now.dataset.head && !form?.message.value) gitbackup.reload(); // the first commit
         else if (head !== now.dataset.head) {
           await renew();
-          await judge();
+          judge();
         }
       } else if (code !== 200) {
         const said = page?.querySelector('[role="alert"]')?.textContent.trim();
@@ -158,7 +159,7 @@
   };
 
   settle();
-  judge().catch(() => {}); // the strip says that nobody answers
+  judge();
   const askNow = gitbackup.poll(ask, SOON);
   strip.addEventListener("click", (event) => event.target.closest("[data-look]") && askNow(true));
 })();
