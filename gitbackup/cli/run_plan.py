@@ -19,7 +19,7 @@ from gitbackup.cli.output.pager import reading
 from gitbackup.errors import PartlyDone, UsageError
 from gitbackup.plan.plan import Plan
 from gitbackup.plan.plan_json import plan_object
-from gitbackup.report.json.objects import restore_object
+from gitbackup.report.json.restored import restore_object
 from gitbackup.report.text import conflicts, restored, sentences
 from gitbackup.report.text.diff import change_lines
 from gitbackup.report.text.plan import plan_lines

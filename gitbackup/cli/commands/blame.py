@@ -20,7 +20,7 @@ from gitbackup.cli.completion import completions
 from gitbackup.cli.output import terminal
 from gitbackup.cli.output.diff_output import labels_of
 from gitbackup.cli.output.pager import reading
-from gitbackup.report.json.objects import blame_object
+from gitbackup.report.json.history import blame_object
 from gitbackup.report.text import history
 
 

@@ -24,7 +24,7 @@ from gitbackup.cli.arguments.pasted import pasting
 from gitbackup.cli.output import pager, terminal
 from gitbackup.errors import UsageError
 from gitbackup.model.safety.risk import Level, Risk
-from gitbackup.report.json.objects import check_object
+from gitbackup.report.json.check import check_object
 from gitbackup.report.text.check import check_lines
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from gitbackup.cli.arguments.encryption import identity_options, keys_of
 from gitbackup.cli.arguments.options import FOLDER, OwnFirst, examples, json_option, repo_words
 from gitbackup.cli.arguments.parameter_types import Folder
 from gitbackup.cli.output import terminal
-from gitbackup.report.json import objects
+from gitbackup.report.json.remotes import clone_object
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import arrived_lines, offered_lines
 
@@ -50,7 +50,7 @@ def clone(as_json: bool, bare: bool, source: str, folder: Path, **how: Any) -> N
     terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(objects.clone_object(result))
+        terminal.say_json(clone_object(result))
     else:
         terminal.say([sentences.clone_line(result)])
         words = repo_words(folder)

@@ -19,7 +19,7 @@ from gitbackup.cli.completion import completions
 from gitbackup.cli.output import terminal
 from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
-from gitbackup.report.json.objects import keys_object
+from gitbackup.report.json.history import keys_object
 from gitbackup.report.text import history
 
 

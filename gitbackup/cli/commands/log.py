@@ -31,7 +31,7 @@ from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
 from gitbackup.model.changes import Counts
 from gitbackup.model.commits import CommitInfo, Selection
-from gitbackup.report.json import objects
+from gitbackup.report.json.history import log_object
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _selection(
 def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> None:
     for info in commits:
         if as_json:
-            terminal.say_json(objects.log_object(info))
+            terminal.say_json(log_object(info))
         elif oneline:
             terminal.say([sentences.short_line(info)])
         else:
@@ -184,7 +184,7 @@ def _say_log(commits: Iterator[CommitInfo], as_json: bool, oneline: bool) -> Non
 
 def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> None:
     # deferred: they load what a plain log does not need
-    from gitbackup.report.json.objects import summary_of_commit
+    from gitbackup.report.json.history import summary_of_commit
     from gitbackup.report.text import history
 
     for told in found:
@@ -202,7 +202,7 @@ def _say_stats(found: Iterable[CommitSummary], as_json: bool, oneline: bool) -> 
 
 def _say_traced(backup: Backup, found: Iterable[CommitChanges], how: tuple[bool, ...]) -> None:
     from gitbackup.cli.output.diff_output import view  # they load what a plain log has no need of
-    from gitbackup.report.json.objects import traced_object
+    from gitbackup.report.json.history import traced_object
     from gitbackup.report.text import history
 
     as_json, oneline, stat, patch = how

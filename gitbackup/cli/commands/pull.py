@@ -18,7 +18,7 @@ from gitbackup.cli.arguments.options import (
     repo_words,
 )
 from gitbackup.cli.output import terminal
-from gitbackup.report.json import objects
+from gitbackup.report.json.remotes import pull_object
 from gitbackup.report.text import sentences
 from gitbackup.report.text.settings import arrived_lines
 
@@ -48,7 +48,7 @@ def pull(repo: Path | None, as_json: bool, target: str | None, **how: Any) -> No
     terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(objects.pull_object(result))
+        terminal.say_json(pull_object(result))
     else:
         terminal.say([sentences.pull_line(result)])
         terminal.say(arrived_lines(result.came, repo_words(repo)))

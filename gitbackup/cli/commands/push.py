@@ -18,7 +18,7 @@ from gitbackup.cli.arguments.options import (
     repo_option,
 )
 from gitbackup.cli.output import terminal
-from gitbackup.report.json import objects
+from gitbackup.report.json.remotes import push_object
 from gitbackup.report.text import sentences
 
 
@@ -64,6 +64,6 @@ def push(
     terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(objects.push_object(result))
+        terminal.say_json(push_object(result))
     else:
         terminal.say([sentences.push_line(result)])

@@ -23,7 +23,7 @@ from gitbackup.cli.arguments.options import (
 from gitbackup.cli.arguments.parameter_types import Natural
 from gitbackup.cli.output import terminal
 from gitbackup.errors import UsageError
-from gitbackup.report.json import objects
+from gitbackup.report.json.rdb import rdb_listed_object, rdb_saved_object, rdb_verified_object
 from gitbackup.report.text.rdb import listed_line, saved_lines, verified_lines
 
 folder_argument = click.argument(
@@ -107,7 +107,7 @@ def save(
     terminal.changed()
     terminal.warn_all(result.warnings)
     if as_json:
-        terminal.say_json(objects.rdb_saved_object(result))
+        terminal.say_json(rdb_saved_object(result))
     else:
         terminal.say(saved_lines(result))
 
@@ -126,7 +126,7 @@ def list_(folder: Path | None, repo: Path | None, as_json: bool) -> None:
     """
     for each in open_backup(repo).rdb.list(folder):
         if as_json:
-            terminal.say_json(objects.rdb_listed_object(each))
+            terminal.say_json(rdb_listed_object(each))
         else:
             terminal.say([listed_line(each)])
 
@@ -162,6 +162,6 @@ def verify(file: Path, server: Path | None, modules: tuple[Path, ...], as_json: 
     """
     result = open_backup(None).rdb.verify(file, server, modules=modules)
     if as_json:
-        terminal.say_json(objects.rdb_verified_object(result))
+        terminal.say_json(rdb_verified_object(result))
     else:
         terminal.say(verified_lines(result))

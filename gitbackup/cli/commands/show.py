@@ -26,7 +26,7 @@ from gitbackup.cli.completion import completions
 from gitbackup.cli.output import terminal
 from gitbackup.cli.output.pager import reading
 from gitbackup.errors import UsageError
-from gitbackup.report.json import objects
+from gitbackup.report.json.history import entry_as_stored, entry_object, log_object
 from gitbackup.report.text import sentences
 
 if TYPE_CHECKING:  # `show --help` has no need of it
@@ -113,7 +113,7 @@ def _show_commit(
     shown = backup.show(commit_ish, redact=redact, every=every)
     terminal.warn_all(shown.diff.warnings)
     if as_json:
-        terminal.say_json(objects.log_object(shown.info))
+        terminal.say_json(log_object(shown.info))
         diff_output.say_objects(shown.diff, diff_output.view(backup))
     else:
         terminal.say(sentences.show_lines(shown.info))
@@ -126,9 +126,9 @@ def _show_key(commit: str, held: StoredEntry, raw: bool, field: str | None, as_j
     elif field is not None:
         _show_field(commit, held, field, as_json)
     elif as_json:
-        terminal.say_json(objects.entry_object(commit, *held))
+        terminal.say_json(entry_object(commit, *held))
     else:
-        terminal.say_stored(objects.entry_as_stored(held.key, held.entry))
+        terminal.say_stored(entry_as_stored(held.key, held.entry))
 
 
 def _show_raw(held: StoredEntry) -> None:
@@ -143,7 +143,7 @@ def _show_raw(held: StoredEntry) -> None:
 
 def _show_field(commit: str, held: StoredEntry, wanted: str, as_json: bool) -> None:
     from gitbackup.diff.part_named import field, field_bytes
-    from gitbackup.report.json.objects import field_object
+    from gitbackup.report.json.history import field_object
 
     key, entry, redacted = held
     try:

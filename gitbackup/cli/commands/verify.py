@@ -22,7 +22,7 @@ from gitbackup.cli.completion import completions
 from gitbackup.cli.output import pager, terminal
 from gitbackup.errors import Damaged, GitbackupError, PartlyDone, UsageError
 from gitbackup.format.names import key_list
-from gitbackup.report.json.objects import proof_object
+from gitbackup.report.json.verify import proof_object
 from gitbackup.report.text.verify import end_lines, proof_lines
 
 if TYPE_CHECKING:  # it loads what `verify --help` has no need of

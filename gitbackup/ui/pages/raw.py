@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gitbackup.diff.part_named import field, field_bytes, whole_bytes
 from gitbackup.errors import UsageError
 from gitbackup.model.keys import Entry, Key
-from gitbackup.report.json.objects import entry_as_stored
+from gitbackup.report.json.history import entry_as_stored
 from gitbackup.ui.pages.key import Asking
 from gitbackup.ui.site import Site
 from gitbackup.ui.views.entries import entry_in, redaction_of
