@@ -61,6 +61,8 @@ def dated(days: int, hour: int) -> Iterator[None]:
 def lived(site: LiveSite, folder: Path) -> None:
     """Some days with commits, an accident and its repair, and what has changed since."""
     database = site.redis
+    for setting, value in (("appendonly", "yes"), ("save", "3600 1")):
+        database.config_set(setting, value)
     filled(database)
     with dated(2, 8):
         site.backup.commit("set up: 12 API keys, 3 accounts")
@@ -105,6 +107,7 @@ def main() -> None:
             site.visit(lambda **how: browser.new_context(viewport=WIDE, timezone_id="UTC", **how))
             site.page.locator(".said", has_text="keys changed since HEAD").wait_for()
             site.page.wait_for_function("!document.querySelector('[data-unsummed]')")
+            site.page.locator(".verdict .badge").first.wait_for()
             taken(site.page, "timeline")
             dark = site.page
             dark.emulate_media(color_scheme="dark")

@@ -219,6 +219,8 @@ def test_a_commit_against_the_database_says_when_it_was_read(site: LiveSite) -> 
     assert names(site.page) == ["config"]
     site.redis.mset({"config": "second", "usage:00": 3})
 
+    back = site.page.get_by_role("link", name="Bring these back")
+    assert "key=usage%3A%2A&db=0" in str(back.get_attribute("href"))
     site.page.get_by_role("heading", name="usage").click()
     site.page.wait_for_selector("text=usage:00")
     assert rows(site.page, "usage:00") == ['"1" "2" #']

@@ -22,6 +22,7 @@ def add(environment: Environment, language: Language) -> None:
         "of_key": links.of_key,
         "raw_of": links.raw_of,
         "restore_of": links.restore_of,
+        "restore_prefix": links.restore_prefix,
         "revert_of": links.revert_of,
     }
     environment.filters |= {

@@ -26,6 +26,12 @@ def restore_of(key: Key, commit: str) -> str:
     return f"/restore?{urlencode(query)}"
 
 
+def restore_prefix(db: int, prefix: str, commit: str) -> str:
+    """Return the address of the plan that makes all keys of a prefix what they were in a commit."""
+    query = {"commit": commit, "key": as_field(f"{literal(prefix)}*"), "db": db}
+    return f"/restore?{urlencode(query)}"
+
+
 def revert_of(commit: str, key: Key | None = None) -> str:
     """Return the address of the plan that takes back what a commit changed, or one key of it."""
     query = {"commit": commit} | ({"key": as_field(literal(key.name))} if key else {})
