@@ -146,9 +146,10 @@ class Answer:
         if not (options.yes and options.as_json):
             labels = labels_of(self._backup)
             lines = plan_lines(plan, options.full, labels, self.named)
-            terminal.say(lines, err=options.as_json)
-            if options.patch:
-                say_differences(self._backup, plan, options)
+            with nullcontext() if self.yes else terminal.showing_plan():
+                terminal.say(lines, err=options.as_json)
+                if options.patch:
+                    say_differences(self._backup, plan, options)
         self.yes = options.yes or self._asked(plan)
         return self.yes
 

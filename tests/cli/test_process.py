@@ -171,6 +171,13 @@ def test_what_was_done_is_told_on_standard_error_if_standard_output_is_full(user
     assert told("config", "unset", "push") == "push is not set\n"
     assert json.loads(told("note", "HEAD", "-m", "why", "--json"))["note"] == "why"
     user.redis.delete("a")
+    before = user.state()
+    with Path("/dev/full").open("w") as full:
+        how = {"stdout": full, "capture_output": False, "stderr": subprocess.PIPE}
+        for words in (["restore", "HEAD", "--yes"], ["forget", "a", "--yes"]):
+            why = "the plan cannot be printed (No space left on device), so it was not carried out"
+            assert user.process(*words, **how) == Done(1, "", f"gitbackup: {why}\n")
+    assert user.state() == before
     restored = told("restore", "HEAD", "--yes", "--json")
     assert '"verified": 1' in restored
     assert user.redis.get("a") == b"1"

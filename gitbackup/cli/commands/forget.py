@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,8 @@ def forget(
 
     def confirm(plan: ForgetPlan) -> bool:
         if not as_json:
-            terminal.say(words.plan_lines(plan))
+            with nullcontext() if dry_run else terminal.showing_plan():
+                terminal.say(words.plan_lines(plan))
         if dry_run:
             return False
         return yes or click.confirm("Rewrite the history? It cannot be undone", err=True)

@@ -8,12 +8,13 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
+from gitbackup.errors import GitbackupError
 from gitbackup.format import unprintable
 
 PAINT = re.compile(r"(\x1b\[\d*m)")
@@ -62,6 +63,20 @@ def say_json(value: dict[str, Any]) -> None:
     line = json.dumps(value, ensure_ascii=False)
     line = _seen_json(line) if sys.stdout.isatty() else line  # the same JSON
     _echo(line.encode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def showing_plan() -> Iterator[None]:
+    """Raise GitbackupError if what is printed in the block cannot be: nobody saw what would be
+    done."""
+    try:
+        yield
+    except OSError as error:
+        give_up_output()
+        why = error.strerror or error
+        raise GitbackupError(
+            f"the plan cannot be printed ({why}), so it was not carried out"
+        ) from None
 
 
 def changed() -> None:
