@@ -38,7 +38,7 @@ from gitbackup.restore.preflight import Entries
 from gitbackup.restore.result import RestoreResult, Sight, Why, cut_off
 from gitbackup.restore.revert import Reversal, Reverter
 from gitbackup.restore.trailers import DONE, trailers
-from gitbackup.restore.verify_writes import differing
+from gitbackup.restore.verify_writes import read_again
 from gitbackup.snapshot.base import Base, compared_with
 from gitbackup.snapshot.commit_scope import head_scope
 from gitbackup.snapshot.entry_sources import EntrySource, FileSummaries
@@ -381,7 +381,7 @@ class Restorer:
         nodes = {*self._server.nodes}
         applying.sweep(self._server, live_state.capture.live.left_over)
         applied = applying.apply(self._server, plan, entries, self._progress)
-        checked = differing(self._server, plan, entries, applied.unproved, self._progress)
+        checked = read_again(self._server, plan, entries, applied.unproved, self._progress)
         wrong, self._as_stored = checked.wrong, self._as_stored and checked.as_stored
         undone = {*applied.moved, *applied.refused}
         sight = self._final_check.look(live_state, entries, wrong, undone)

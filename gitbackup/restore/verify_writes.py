@@ -59,7 +59,7 @@ class Checked:
     as_stored: bool = True
 
 
-def differing(
+def read_again(
     server: Server,
     plan: Plan,
     entries: Entries,

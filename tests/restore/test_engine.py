@@ -417,7 +417,7 @@ def test_a_restore_that_waited_for_the_same_one_goes_on_with_it_where_that_was_c
     client.mset({"a": "2", "b": "2"})
     waiting = backup.restorer("HEAD")
     with monkeypatch.context() as patched:
-        patched.setattr("gitbackup.restore.restore.differing", lost)
+        patched.setattr("gitbackup.restore.restore.read_again", lost)
         with pytest.raises(ServerError, match="interrupted"):
             backup.restore("HEAD", yes)
     client.set("b", "3")
@@ -457,7 +457,7 @@ def test_one_that_finds_all_done_that_others_left_can_be_taken_back_with_them(
     one = backup.commit().commit or ""
     client.mset({"a": "2", "b": "2"})
     with monkeypatch.context() as patched:
-        patched.setattr("gitbackup.restore.restore.differing", lost)
+        patched.setattr("gitbackup.restore.restore.read_again", lost)
         with pytest.raises(ServerError, match="interrupted"):
             backup.restore(one, yes, patterns=["a"])
     client.set("b", "1")

@@ -207,14 +207,14 @@ def test_a_few_keys_are_read_again_too(
     client.mset({f"few:{number}": "ours" for number in range(5)})
     good = str(backup.commit().commit)
     client.flushall()
-    real = verify_writes.differing
+    real = verify_writes.read_again
 
     def meddled(*given: Any) -> Any:
         client.set("few:2", "theirs")
         client.delete("few:4")
         return real(*given)
 
-    monkeypatch.setattr(restoring, "differing", meddled)
+    monkeypatch.setattr(restoring, "read_again", meddled)
     result = backup.restore(good, yes)
     assert (result.differing, result.verified) == ([Key(0, "few:2"), Key(0, "few:4")], 3)
     assert not result.whole

@@ -148,14 +148,14 @@ def test_a_key_that_comes_again_before_it_is_looked_for_is_named(
     client: redis.Redis, backup: Backup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = few(client, backup)
-    real = verify_writes.differing
+    real = verify_writes.read_again
 
     def meddled(*given: Any) -> Any:
         client.set("text:0200", "theirs")
         client.hset("hash:0100", "theirs", "1")
         return real(*given)
 
-    monkeypatch.setattr(restoring, "differing", meddled)
+    monkeypatch.setattr(restoring, "read_again", meddled)
     result = backup.restore(good, yes)
     assert result.differing == [Key(0, "hash:0100"), Key(0, "text:0200")]
     assert not result.whole

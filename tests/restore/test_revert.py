@@ -20,7 +20,7 @@ from gitbackup.merge.entries import merge_entries
 from gitbackup.model.keys import Entry
 from gitbackup.model.merging import MergeRule
 from gitbackup.plan.plan import Plan
-from gitbackup.restore.verify_writes import differing
+from gitbackup.restore.verify_writes import read_again
 from tests.laws import tried
 from tests.merge.histories import history
 from tests.servers import LiveServer
@@ -154,14 +154,14 @@ def test_a_key_that_is_done_is_not_reverted_twice(
 
         def change_again(*given: Any) -> Any:
             client.set("again", "2")
-            return differing(*given)
+            return read_again(*given)
 
         def meanwhile(plan: Plan) -> bool:
             client.persist("busy")
             client.expire("busy", 1000)
             return True
 
-        monkeypatch.setattr("gitbackup.restore.restore.differing", change_again)
+        monkeypatch.setattr("gitbackup.restore.restore.read_again", change_again)
         result = backup.revert(commit, meanwhile)
         assert client.mget("again", "busy") == ["2", "1"]
         assert client.ttl("busy") > 900
@@ -181,9 +181,9 @@ def test_what_clients_write_right_after_it_is_no_failure(
 
         def written_to(*given: Any) -> Any:
             client.zincrby("rank", 1, "stays")
-            return differing(*given)
+            return read_again(*given)
 
-        monkeypatch.setattr("gitbackup.restore.restore.differing", written_to)
+        monkeypatch.setattr("gitbackup.restore.restore.read_again", written_to)
         result = backup.revert(commit, yes)
         assert client.zscore("rank", "stays") == 2
     assert (result.whole, [key.name for key in result.later]) == (True, ["rank"])

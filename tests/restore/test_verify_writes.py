@@ -30,13 +30,13 @@ def yes(plan: Plan) -> bool:
 
 def before_reading_again(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
     """Lets something happen once all is written, and nothing read again."""
-    real = verify_writes.differing
+    real = verify_writes.read_again
 
     def late(*words: Any) -> Any:
         act()
         return real(*words)
 
-    monkeypatch.setattr(restoring, "differing", late)
+    monkeypatch.setattr(restoring, "read_again", late)
 
 
 def connections(client: redis.Redis) -> int:
