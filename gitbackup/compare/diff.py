@@ -21,7 +21,7 @@ from gitbackup.live.connection.connect import Server
 from gitbackup.model.changes import Counts, KeyChange, KeyDiff, Summary
 from gitbackup.model.commits import CommitInfo
 from gitbackup.model.file_groups import count_by_prefix, total
-from gitbackup.model.keys import Key, Scope
+from gitbackup.model.keys import Key, Scope, Space
 from gitbackup.model.server.replicas import ReplicaRead
 from gitbackup.progress import Progress
 from gitbackup.redact import Redaction
@@ -116,7 +116,7 @@ class Status:
     excluded: Counts = Counts()  # noqa: RUF009  frozen
     replicas: Sequence[ReplicaRead] = ()
     called: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
-    prefixes: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
+    prefixes: Mapping[Space, Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

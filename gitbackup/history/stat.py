@@ -10,6 +10,7 @@ from gitbackup.format.patterns import apart
 from gitbackup.model.changes import Counts, Summary
 from gitbackup.model.commits import CommitInfo, Selection
 from gitbackup.model.file_groups import count_by_prefix, total
+from gitbackup.model.keys import Space
 from gitbackup.snapshot import file_format
 from gitbackup.snapshot.compare import Comparison, compare, summarise
 from gitbackup.snapshot.manifests import Manifests, parted
@@ -31,7 +32,7 @@ class CommitSummary:
     summary: Summary | None
     hidden: Counts
     damage: str = ""
-    prefixes: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
+    prefixes: Mapping[Space, Counts] = field(default_factory=dict)
 
 
 def summaries(

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Generic, Protocol, TypeVar, overload
 
 from gitbackup.model.changes import Action, Counts
-from gitbackup.model.keys import Key, place_of
+from gitbackup.model.keys import Key, Space, place_of
 
 
 class Keyed(Protocol):
@@ -218,9 +218,10 @@ def count_by_namespace(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
     return _count_by(items, lambda key: key.namespace)
 
 
-def count_by_prefix(items: Iterable[A]) -> dict[tuple[str, str], Counts]:
+def count_by_prefix(items: Iterable[A]) -> dict[Space, Counts]:
     """Return how many keys are added, changed and removed by place and prefix, in order."""
-    return _count_by(items, lambda key: key.prefix)
+    found = _count_by(items, lambda key: key.prefix)
+    return {Space(*each): counts for each, counts in found.items()}
 
 
 def _count_by(items: Iterable[A], name: Callable[[Key], str]) -> dict[tuple[str, str], Counts]:

@@ -10,6 +10,7 @@ from gitbackup.diff.labels import NO_LABELS, Labels
 from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange, ValueChange
+from gitbackup.model.file_groups import count_by_prefix
 from gitbackup.model.keys import Entry, Space
 from gitbackup.report.html.frame import (
     MOST_TEXT,
@@ -18,7 +19,6 @@ from gitbackup.report.html.frame import (
     Titled,
     Tools,
     bar,
-    count_by_space,
     counted,
     framed,
     label,
@@ -57,7 +57,7 @@ def diff_page(
     before, after = sides
     heading = f'{before.markup} <span class="to" aria-label="to">→</span> {after.markup}'
     titled = Titled("gitbackup diff", f"{before.name} → {after.name}", heading)
-    counts = count_by_space(changes)
+    counts = count_by_prefix(changes)
     tools = Tools("keys", "Key", "Value", actions=True)
     return framed(titled, created, tools, _body(changes, counts, items, tools, hidden, labels))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import html
 import re
 from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -17,7 +16,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from gitbackup.format.names import escape
-from gitbackup.model.changes import Action, Counts, KeyChange
+from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.keys import PLACES, Space
 from gitbackup.model.list_edits import edits
 
@@ -182,14 +181,6 @@ def title_of(space: Space) -> str:
 def order(change: KeyChange) -> tuple[int, Space, str]:
     """Return how the keys of a page are sorted: by database, by prefix, by name."""
     return change.key.db, change.key.space, change.key.name
-
-
-def count_by_space(changes: Sequence[KeyChange]) -> dict[Space, Counts]:
-    """Return how many keys changed under each prefix, in order of the first key of each."""
-    actions: dict[Space, Counter[Action]] = {}
-    for change in changes:
-        actions.setdefault(change.key.space, Counter())[change.action] += 1
-    return {space: Counts(*(each[action] for action in Action)) for space, each in actions.items()}
 
 
 @cache

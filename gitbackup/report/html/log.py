@@ -14,6 +14,7 @@ from gitbackup.format.names import escape, name
 from gitbackup.model import amounts
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo
+from gitbackup.model.file_groups import count_by_prefix
 from gitbackup.model.keys import Key, Space
 from gitbackup.report.html.frame import (
     MOST_TEXT,
@@ -21,7 +22,6 @@ from gitbackup.report.html.frame import (
     SideTitle,
     Titled,
     Tools,
-    count_by_space,
     counted,
     framed,
     label,
@@ -103,7 +103,7 @@ def _commit(commit: LoggedCommit) -> Iterator[str]:
         yield f'<p class="cut" role="note">cannot be read: {why}</p>'
         changes = []
     ordered = sorted(changes, key=order)
-    by_space = count_by_space(ordered)
+    by_space = count_by_prefix(ordered)
     for space, inside in groupby(ordered, lambda change: change.key.space):
         yield from _space(space, by_space[space], [*inside], labels)
     if hidden:

@@ -18,6 +18,7 @@ from gitbackup.errors import Damaged, UsageError
 from gitbackup.history.stat import CommitSummary
 from gitbackup.model.changes import Counts, KeyChange
 from gitbackup.model.commits import CommitInfo, Selection
+from gitbackup.model.keys import Space
 from gitbackup.report.text.namespaces import noise
 from gitbackup.report.text.sentences import reason
 from gitbackup.ui.pages.jobs.unfinished import standing
@@ -191,7 +192,7 @@ def _changes_of(place: str, name: str) -> str:
     return Asked(space=f"{place}/{name}").href()
 
 
-def _largest(prefixes: Mapping[tuple[str, str], Counts]) -> list[tuple[tuple[str, str], Counts]]:
+def _largest(prefixes: Mapping[Space, Counts]) -> list[tuple[Space, Counts]]:
     """Return the prefixes with what changed, those with the most changes first."""
     return sorted(prefixes.items(), key=lambda item: -item[1].total)
 
