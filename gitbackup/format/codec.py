@@ -194,9 +194,10 @@ def instant(milliseconds: int) -> str | int:
     if not 0 <= milliseconds < FOREVER:
         return milliseconds
     days, rest = divmod(milliseconds, 86_400_000)
-    minutes, rest = divmod(rest, 60_000)
-    seconds, rest = divmod(rest, 1000)
-    return f"{_date(days)}{_minutes()[minutes]}{seconds:02d}.{rest:03d}Z"
+    minute, rest = divmod(rest, 60_000)
+    second, rest = divmod(rest, 1000)
+    minutes, seconds, thousandths = _parts()
+    return f"{_date(days)}{minutes[minute]}{seconds[second]}{thousandths[rest]}"
 
 
 @lru_cache(10_000)
@@ -207,9 +208,11 @@ def _date(days: int) -> str:
 
 
 @cache
-def _minutes() -> list[str]:
-    """Return what each minute of a day is in an instant: `T08:00:`."""
-    return [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60)]
+def _parts() -> tuple[list[str], list[str], list[str]]:
+    """Return what the minutes of a day, seconds and thousandths are in an instant: `T08:00:`,
+    `07.` and `123Z`."""
+    minutes = [f"T{minute // 60:02d}:{minute % 60:02d}:" for minute in range(24 * 60)]
+    return minutes, [f"{second:02d}." for second in range(60)], [f"{i:03d}Z" for i in range(1000)]
 
 
 def milliseconds(instant: str | int) -> int:
