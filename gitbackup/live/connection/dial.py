@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "socket_connect_timeout": 10,  # seconds
     "socket_timeout": 30,  # without a byte from the server
 }
+UNDER_WAY = 1 << 20  # bytes sent that a server has not read yet; TCP finds its own amount
 KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds without a word before the system looks whether a server is there, and between two looks;
 and how many of these are in vain before it is not."""
@@ -125,6 +126,8 @@ def _plain(address: Address, timeout: float) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("Python on Windows has no unix sockets")
     source = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with suppress(OSError):  # where the system does not allow so much
+        source.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNDER_WAY)
     try:
         source.settimeout(timeout)
         source.connect(path)
