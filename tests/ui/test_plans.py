@@ -6,17 +6,23 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 import redis
+from starlette.requests import Request
 
 from gitbackup import Backup
+from gitbackup.model.keys import FUNCTIONS, Key
+from gitbackup.plan.chosen import literal
 from gitbackup.progress import Progress
 from gitbackup.ui.jobs.bring_back import BringBack
 from gitbackup.ui.jobs.jobs import Jobs, State
 from gitbackup.ui.jobs.wish import RESTORE, Wish
+from gitbackup.ui.pages.jobs.bring_back import UrlFields
 from gitbackup.ui.pages.jobs.unfinished import standing
 from gitbackup.ui.site import Site
+from gitbackup.ui.views.links import restore_of
 from tests.servers import LiveServer, StartServer
 
 PATIENCE = 60
@@ -141,3 +147,19 @@ def test_what_is_written_is_not_cancelled(place: Place, client: redis.Redis) -> 
     held[1].release.set()
     assert jobs.settle(job, PATIENCE)
     assert (job.state, sorted(client.keys())) == (State.DONE, [b"gone", b"key"])
+
+
+@pytest.mark.parametrize(
+    ("key", "databases"),
+    [(Key(0, "a*"), ((0, 0),)), (Key(3, "key"), ((3, 3),)), (Key(FUNCTIONS, "lib"), ())],
+)
+def test_a_link_to_bring_back_leads_to_a_form_for_that_key(
+    key: Key, databases: tuple[tuple[int, int], ...]
+) -> None:
+    """A library has no database."""
+    query = urlsplit(restore_of(key, "HEAD")).query
+    request = Request({"type": "http", "query_string": query.encode()})
+
+    wish = Wish.of(UrlFields(request), RESTORE)
+
+    assert (wish.patterns, wish.databases) == ((literal(key.name),), databases)

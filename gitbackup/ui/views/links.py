@@ -21,8 +21,10 @@ def raw_of(key: Key, commit: str, field: str = "") -> str:
 
 
 def restore_of(key: Key, commit: str) -> str:
-    """Return the address of the plan that makes a key what it was in a commit."""
-    query = {"commit": commit, "key": as_field(literal(key.name)), "db": key.db}
+    """Return the address of the plan that makes a key what it was in a commit. A library or an
+    index is named without a database."""
+    query = {"commit": commit, "key": as_field(literal(key.name))}
+    query |= {"db": str(key.db)} if key.in_database else {}
     return f"/restore?{urlencode(query)}"
 
 
