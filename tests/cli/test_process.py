@@ -148,6 +148,7 @@ def test_output_on_a_full_disk_is_an_error(user: User) -> None:
     assert done == Done(1, "", "gitbackup: system error: No space left on device\n")
 
 
+@pytest.mark.long
 def test_what_was_done_is_told_on_standard_error_if_standard_output_is_full(user: User) -> None:
     """A commit is pushed all the same, and a restore finishes what it began."""
     user.says("commit", "--allow-empty", "-m", "zero")
