@@ -163,3 +163,20 @@ def test_a_link_to_bring_back_leads_to_a_form_for_that_key(
     wish = Wish.of(UrlFields(request), RESTORE)
 
     assert (wish.patterns, wish.databases) == ((literal(key.name),), databases)
+
+
+def test_a_plan_that_nobody_wants_any_more_or_that_is_another_one_by_now_is_not_carried_out(
+    place: Place, client: redis.Redis
+) -> None:
+    """Whoever says no first is heard, and who has seen an older plan has not said yes to this."""
+    jobs = Jobs()
+    job = BringBack(place.backup, jobs, Wish(RESTORE, "HEAD"))
+    job.plan()
+    assert jobs.settle(job, PATIENCE)
+    old = job.turn
+    job.plan()
+    assert jobs.settle(job, PATIENCE)
+    assert not job.confirm(old)
+    job.leave()
+    assert not job.confirm(job.turn)
+    assert (job.wrote, client.keys()) == (False, [b"key"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,6 @@ class BringBack(Job):
         self.wrote = False
         self._jobs = jobs
         self._answer = Event()
-        self._tolerant = False
 
     @property
     def asks(self) -> bool:
@@ -74,10 +74,7 @@ class BringBack(Job):
         If `tolerant`, keys of the plan may have other values by then, which are saved.
         """
         answer = self._answer
-        if self.turn != turn:
-            return False
-        self._tolerant = tolerant
-        if not self._jobs.write(self, self._carry_out, after=State.ASKING):
+        if not self._jobs.write(self, partial(self._carry_out, tolerant), turn=turn):
             return False
         answer.set()
         return True
@@ -108,10 +105,11 @@ class BringBack(Job):
             self.wish = replace(self.wish, commit=plan.commit)
         self.command = self.wish.command(plan.commit, plan.how)
 
-    def _carry_out(self) -> State:
+    def _carry_out(self, tolerant: bool) -> State:
         backup = self.backup()
         self.moved, self.elsewhere = (), False
-        result = self.wish.restorer(backup).run(self._agreed, self._keep, digests=True)
+        agreed = partial(self._agreed, tolerant)
+        result = self.wish.restorer(backup).run(agreed, self._keep, digests=True)
         if self.moved or self.elsewhere:
             self._jobs.look(self, self._plan)
             return State.PLANNING
@@ -122,12 +120,12 @@ class BringBack(Job):
             self.after = backup.events.after_commit(*made)
         return State.DONE
 
-    def _agreed(self, plan: Plan) -> bool:
+    def _agreed(self, tolerant: bool, plan: Plan) -> bool:
         """Return whether a plan is the one that was confirmed."""
         assert self.shown  # noqa: S101  it was confirmed
         shown = self.shown.plan
         self.elsewhere = elsewhere(shown, plan)
-        self.moved = () if self.elsewhere else differing(shown, plan, self._tolerant)
+        self.moved = () if self.elsewhere else differing(shown, plan, tolerant)
         agreed = not (self.elsewhere or self.moved)
         self.wrote = self.wrote or agreed
         return agreed

@@ -145,13 +145,14 @@ class Jobs:
         with self._changed:
             self._begin(job, State.PLANNING, work)
 
-    def write(self, job: Job, work: Work, after: State | None = None) -> bool:
+    def write(self, job: Job, work: Work, turn: int | None = None) -> bool:
         """Begin the part of a job that commits or writes, if no other does that now.
 
-        With `after`, only if that is the state it is in. Return whether it has begun.
+        With `turn`, only if it still asks what it asked in that turn. Return whether it has begun.
         """
         with self._changed:
-            if self._writing or (after and job.state is not after):
+            asks = job.state is State.ASKING and not job.meter.cancelled
+            if self._writing or (turn is not None and not (asks and job.turn == turn)):
                 return False
             self._begin(job, State.RUNNING, work)
             return True

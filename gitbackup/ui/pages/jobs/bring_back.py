@@ -150,7 +150,7 @@ def confirm(site: Site, request: Request) -> Response:
         return jobs.show(site, request, job, said="wrong")
     if job.confirm(turn, tolerant=bool(form.get("tolerant"))):
         return jobs.to(site, job)
-    if job.state is State.ASKING and job.turn == turn:
+    if job.asks and job.turn == turn:
         return jobs.occupied(site, request)
     return jobs.show(site, request, job, said="second")
 
