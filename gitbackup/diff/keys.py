@@ -70,8 +70,12 @@ class KeyDiffer:
         before: Mapping[Key, Entry],
         after_path: str | None,
         after: Mapping[Key, Entry],
+        known: Sequence[str] = (),
     ) -> None:
-        """Take a file as it was and as it is; without a path and keys where it does not exist."""
+        """Take a file as it was and as it is; without a path and keys where it does not exist.
+
+        `known` are the names of its keys, sorted, if somebody keeps them anyway.
+        """
         changed = list[Key]()
         for key, entry in before.items():
             if key not in after:
@@ -79,7 +83,9 @@ class KeyDiffer:
             elif not _equal(entry, after[key]):
                 changed.append(key)
         if len(changed) >= MANY and after_path and before_path == after_path:
-            names = sorted(key.name for key in changed)
+            together = {key.name for key in changed}
+            names = [name for name in known if name in together]
+            names = names if len(names) == len(together) else sorted(together)
             self._take(FileKeys(Action.CHANGED, after_path, changed[0].db, names))
         else:
             new = (KeyChange(key, Action.CHANGED, before_path, after_path) for key in changed)

@@ -145,6 +145,7 @@ class Restorer:
             except GitbackupError as error:
                 refused, warnings = str(error), [f"the plan cannot be applied: {error}"]
             plan = replace(self._to_show(live_state, entries, warnings), refused=refused)
+            del live_state  # which has the names of all keys
             if see:
                 see(plan)
             return plan

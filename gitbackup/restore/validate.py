@@ -33,6 +33,7 @@ def count_keys(commit: EntrySource, source: EntrySource, live: SnapshotReader) -
     commit.prefetch_summaries(others)
     for path in others:
         db, names, *_ = commit.outline(path)
+        commit.share_names(path, source)
         kept = (name for name in names if name not in replaced[db]) if live.keys else ()
         double = not names_so_far[db].isdisjoint(names)
         if double or any(live.holds(Key(db, name)) for name in kept):

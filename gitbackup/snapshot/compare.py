@@ -67,7 +67,7 @@ def compare(before: Source, after: Source, progress: Progress = SILENT) -> Compa
             progress.advance(1)
             if path != file_format.MANIFEST:
                 was, now = old.versions(path, new)
-                found.file(path, was, path, now)
+                found.file(path, was, path, now, new.known_names(path))
     finally:
         progress.finish()
     gone, came = _only_in(old, new), _only_in(new, old)

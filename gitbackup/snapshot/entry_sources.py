@@ -119,6 +119,18 @@ class EntrySource:
             self._summaries[place] = self._outlined(path, place[0], self.read(path))
         return self._summaries[place]
 
+    def known_names(self, path: str) -> Sequence[str]:
+        """Return the names of a file's keys if its summary was asked for; else none."""
+        known = self._summaries.get(self._place(path))
+        return known.names if known else ()
+
+    def share_names(self, path: str, other: EntrySource) -> None:
+        """Keep the names of a file's keys once if the file of another source has the same."""
+        place = self._place(path)
+        own, names = self._summaries[place], other.known_names(path) if path in other.files else ()
+        if own.names == names:
+            self._summaries[place] = own._replace(names=names)
+
     def content(self, path: str) -> dict[str, Entry]:
         """Return the entries of a plain file by name."""
         entries: dict[str, Entry] = codec.load(self.read(path))

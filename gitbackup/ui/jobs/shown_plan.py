@@ -65,6 +65,7 @@ class ShownPlan:
     ) -> None:
         with self._one:
             self._open = False
+            self.plan = self.plan.alone()
 
     @property
     def unlisted(self) -> int:
