@@ -100,7 +100,7 @@ def test_one_that_was_cut_off_is_finished_by_the_same_command(
     kept: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.read_again", _killed)
         assert kept.run("restore", "--plan", "plan.json", "--yes").code == 130
     kept.redis.delete("user:1")
     done = kept.run("restore", "--plan", "plan.json", "--yes")
@@ -115,7 +115,7 @@ def test_one_into_another_server_is_finished_in_the_same_way(
     keep(kept, "--to", other.url)
     words = ("restore", "--plan", "plan.json", "--to", other.url, "--yes")
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.read_again", _killed)
         assert kept.run(*words).code == 130
     other.client().delete("user:2")
     assert kept.run(*words).code == 0
@@ -166,7 +166,7 @@ def test_one_that_was_cut_off_is_finished_on_a_server_that_was_started_again(
     keep(kept, "--to", url)
     words = ("restore", "--plan", "plan.json", "--to", url, "--yes")
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.read_again", _killed)
         assert kept.run(*words).code == 130
     second = start_server()
     _lead_to(second)

@@ -103,7 +103,7 @@ def test_undo_of_a_restore_that_was_cut_off(user: User, monkeypatch: pytest.Monk
     user.says("commit", "-m", "begin")
     user.redis.set("user:2", "changed")
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.read_again", _killed)
         assert user.run("restore", "HEAD", "--yes").code == 130
     assert user.redis.get("user:2") == b"b"
     user.says("undo", "--yes")
@@ -126,7 +126,7 @@ def test_a_restore_cut_off_where_head_held_all_is_not_mistaken_for_one_before(
     restored: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("gitbackup.restore.restore.differing", _killed)
+        patch.setattr("gitbackup.restore.restore.read_again", _killed)
         assert restored.run("restore", "HEAD~1", "--yes").code == 130
     assert values(restored) == BEFORE
     restored.says("undo", "--yes")
