@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.store.objects import refs
+from gitbackup.store.repository import worktree
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, everything, git, run_python, work_tree
 
@@ -108,6 +110,50 @@ def test_another_git_at_work_in_the_index_is_told(repository: Repository, first:
         commit(repository, {"db0/a.json": b"9\n"})
 
     assert repository.head() == first
+
+
+def test_a_person_cannot_commit_the_old_files_while_head_moves(
+    repository: Repository, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their git is told that another one is at work, as git tells it."""
+    follow, told = worktree.follow, list[bytes]()
+
+    def after_a_person(*of: Any) -> None:
+        words = ["git", "commit", "--allow-empty", "-m", "by hand"]
+        told.append(subprocess.run(words, cwd=repository.path, capture_output=True).stderr)
+        follow(*of)
+
+    monkeypatch.setattr(worktree, "follow", after_a_person)
+
+    made = commit(repository, {"db0/a.json": b"9\n"})
+
+    assert repository.head() == made
+    assert [b"index.lock" in each for each in told] == [True]
+    assert work_tree(repository)["db0/a.json"] == b"9\n"
+    assert git(repository.path, "status", "--porcelain") == ""
+
+
+def test_where_another_git_holds_the_index_for_long_the_work_tree_follows_later(
+    repository: Repository, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worktree, "_PATIENCE", 0.1)
+    check, lock = worktree.check, repository.path / ".git" / "index.lock"
+
+    def then_another_git(*of: Any) -> None:
+        check(*of)
+        lock.touch()
+
+    monkeypatch.setattr(worktree, "check", then_another_git)
+    with pytest.raises(Busy, match="another git"):
+        commit(repository, {"db0/a.json": b"9\n"})
+    monkeypatch.undo()
+    assert repository.head() != first
+    lock.unlink()
+
+    with repository.lock():
+        pass
+
+    assert git(repository.path, "status", "--porcelain") == ""
 
 
 def test_a_check_that_was_killed_leaves_nothing_in_the_way(

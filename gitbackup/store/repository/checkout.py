@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from gitbackup.errors import Busy, GitbackupError
@@ -32,20 +33,23 @@ def advance(git: Commands, old: str | None, new: str, lost: bool = False) -> Non
     journal = _journal(git)
     with file_errors("write to the data repository"):
         write_whole(journal, f"{_LOST if lost else old or EMPTY_TREE} {new}\n")
-    try:
-        refs.move(git, "HEAD", new, old)
-    except GitbackupError:
-        journal.unlink()
-        raise
-    if not git.bare:
-        _follow(git, old, new, lost)
+    with worktree.holding_index(git) as environment:
+        try:
+            refs.move(git, "HEAD", new, old)
+        except GitbackupError:
+            journal.unlink()
+            raise
+        if not git.bare:
+            _follow(git, old, new, lost, environment)
     journal.unlink()
 
 
-def _follow(git: Commands, old: str | None, new: str, lost: bool) -> None:
+def _follow(
+    git: Commands, old: str | None, new: str, lost: bool, environment: Mapping[str, str]
+) -> None:
     """Update the work tree. No person's files are in the way; what fails now is the system."""
     try:
-        worktree.follow(git, old, new, lost)
+        worktree.follow(git, old, new, lost, environment)
     except Busy:
         raise
     except GitbackupError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Mapping, Set
+import time
+from collections.abc import Collection, Iterator, Mapping, Set
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from gitbackup import wording
@@ -26,6 +28,9 @@ _HALF_WAY = {
 
 _FORBIDDEN = re.compile(r"(?:^|/)(?:\.git[ .]*|git~1)(?:/|$)", re.IGNORECASE)
 """Paths that would reach into the git directory, on some systems."""
+
+_PATIENCE = 2.0
+"""Seconds that another git may hold the index, as one does that stages a few files."""
 
 _NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
 _YOURS = re.compile(r"would be (?:overwritten|removed)|would lose|not uptodate")
@@ -91,12 +96,41 @@ def expect_resolved(git: Commands) -> None:
         raise _in_conflict(git)
 
 
-def follow(git: Commands, old: str | None, new: str, lost: bool = False) -> None:
+@contextmanager
+def holding_index(git: Commands) -> Iterator[Mapping[str, str]]:
+    """Hold git's index while HEAD moves and the files follow, as git does: a `git commit` of a
+    person in between would make the old files the newest ones.
+
+    Yields the environment in which git writes a copy, which becomes the index at the end. Where
+    another git holds the index for long, nothing is held, and nothing yielded.
+    """
+    index = git.git_dir / "index"
+    lock = index.with_name("index.lock")
+    if git.bare or not _take(lock):
+        yield {}
+        return
+    try:
+        copy = _copied_index(git)
+        yield {"GIT_INDEX_FILE": str(copy)}
+        with file_errors("write the index of the data repository"):
+            copy.replace(index)
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def follow(
+    git: Commands,
+    old: str | None,
+    new: str,
+    lost: bool = False,
+    environment: Mapping[str, str] = {},
+) -> None:
     """Write and remove the files that differ between two commits, and those only.
 
-    With `lost`, the files of `old` cannot be read: those in the index stand for them.
+    With `lost`, the files of `old` cannot be read: those in the index stand for them. The
+    `environment` says where git finds its index.
     """
-    _read_tree(git, old, new, (), {}, lost)
+    _read_tree(git, old, new, (), environment, lost)
 
 
 def _check_by_git(
@@ -104,18 +138,38 @@ def _check_by_git(
 ) -> None:
     """Let git check it on a copy of the index, so that a killed check leaves no lock on the real
     one."""
-    index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
-    if index.with_name("index.lock").exists():
+    if (git.git_dir / "index.lock").exists():
         raise _busy(git)
+    copy = _copied_index(git)
+    try:
+        _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)}, lost)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _copied_index(git: Commands) -> Path:
+    """Return the path of a copy of git's index; without an index, of no file."""
+    index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
     with file_errors("read the index of the data repository"):
         copy.unlink(missing_ok=True)
         copy.with_name("index.lock").unlink(missing_ok=True)
         if index.exists():
             shutil.copyfile(index, copy)
-    try:
-        _read_tree(git, old, new, ("--dry-run",), {**seeing, "GIT_INDEX_FILE": str(copy)}, lost)
-    finally:
-        copy.unlink(missing_ok=True)
+    return copy
+
+
+def _take(lock: Path) -> bool:
+    """Make a lock file of git's; return whether that was possible within a while."""
+    until = time.monotonic() + _PATIENCE
+    with file_errors("lock the index of the data repository"):
+        while time.monotonic() < until:
+            try:
+                lock.touch(exist_ok=False)
+            except FileExistsError:
+                time.sleep(0.01)
+            else:
+                return True
+    return False
 
 
 def _is_taken(folder: Path, new_files: Set[str]) -> bool:
