@@ -112,7 +112,7 @@ def holding_index(git: Commands) -> Iterator[Mapping[str, str]]:
     try:
         copy = _copied_index(git)
         yield {"GIT_INDEX_FILE": str(copy)}
-        with file_errors("write the index of the data repository"):
+        with file_errors("write to the data repository"):
             copy.replace(index)
     finally:
         lock.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ def _copied_index(git: Commands) -> Path:
 def _take(lock: Path) -> bool:
     """Make a lock file of git's; return whether that was possible within a while."""
     until = time.monotonic() + _PATIENCE
-    with file_errors("lock the index of the data repository"):
+    with file_errors("write to the data repository"):
         while time.monotonic() < until:
             try:
                 lock.touch(exist_ok=False)
