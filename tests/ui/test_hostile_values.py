@@ -74,6 +74,7 @@ def pages(site: LiveSite) -> Iterator[str]:
         answer = site.page.goto(path) or site.page.goto(path)  # a busy browser may tell of none
         assert answer
         assert answer.status < 500, path
+        site.page.wait_for_selector("[data-job]", state="detached")  # it loads itself again
         yield path
         links = site.page.eval_on_selector_all("a[href]", "all => all.map(each => each.href)")
         assert [link for link in links if not link.startswith(f"{site.url}/")] == [], path
