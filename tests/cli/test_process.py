@@ -100,6 +100,20 @@ def test_whoever_reads_the_output_may_stop_reading(user: User) -> None:
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 
+def test_a_commit_is_made_without_a_word_if_nobody_reads_on(user: User) -> None:
+    """And what follows it is done, too."""
+    user.says("init")
+    user.says("config", "set", "on-commit", "touch done")
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    done = user.process("commit", stdout=writer, capture_output=False, stderr=subprocess.PIPE)
+
+    os.close(writer)
+    assert done == Done(0, "", "")
+    assert (user.repo / "done").exists()
+
+
 CLOSED = [(0, 1, 2), (0,), (1,), (2,)]
 
 

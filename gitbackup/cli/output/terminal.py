@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -81,7 +82,8 @@ def showing_plan() -> Iterator[None]:
 
 def changed() -> None:
     """Note that this command has changed something: from now on it goes on even if nobody gets what
-    it prints, and tells it on standard error if standard output fails."""
+    it prints, and tells it on standard error if standard output fails, but for a pipe whose
+    reader has stopped."""
     click.get_current_context().meta[_CHANGED] = True
 
 
@@ -97,6 +99,9 @@ def _echo(line: str | bytes, err: bool = False) -> None:
         context = click.get_current_context(silent=True)
         if context is None or _CHANGED not in context.meta:
             raise
+        if error.errno == errno.EPIPE:  # whoever reads it has stopped on purpose
+            give_up_output()
+            return
         with suppress(OSError):  # then standard error has failed, too
             if not (err or is_output_lost()):
                 give_up_output()
