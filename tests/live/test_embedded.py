@@ -239,5 +239,5 @@ def test_without_any_server_it_says_what_to_do(
     monkeypatch.setattr(embedded, "_packaged_server", lambda: None)
     monkeypatch.setattr(embedded, "_PACKAGES", {})
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ServerError, match=r"no server to start: .* `url`"):
+    with pytest.raises(ServerError, match=r"no server to start: .* install redis-server"):
         EmbeddedServer().__enter__()
