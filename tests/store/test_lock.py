@@ -12,6 +12,8 @@ import pytest
 
 from gitbackup.errors import Busy, GitbackupError
 from gitbackup.store.git import open_repository
+from gitbackup.store.git.command import Commands
+from gitbackup.store.metadata import settings_ref
 from gitbackup.store.repository.repository import Repository
 from tests.store.plain import commit, git, run_python
 
@@ -116,6 +118,28 @@ def test_what_git_left_locked_when_it_alone_was_killed_is_free_again(
     with repository.lock():
         pass
     assert (repository.path / ".git" / "gitbackup" / "lock").read_bytes() == b""
+
+
+@pytest.mark.long
+def test_settings_are_carried_after_git_alone_was_killed_at_it(
+    repository: Repository, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = repository.path / ".git" / "refs" / "gitbackup" / "settings.lock"
+
+    def die(git: Commands, *_: object) -> None:
+        left.parent.mkdir(exist_ok=True)
+        left.touch()
+        git.run("-c", "alias.killed=!kill -9 $PPID", "killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(settings_ref, "write", die)
+        with pytest.raises(GitbackupError, match="it ended with signal 9"):
+            repository.carry(b"{}\n")
+
+    repository.carry(b"{}\n")
+
+    assert repository.carried() == b"{}\n"
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("said", [b"", b"{", b"[1]", b'{"process": 1}', b"[" * 9999, b"\xff"])
