@@ -51,11 +51,18 @@ def read(server: LiveServer, db: int = 0) -> dict[bytes, Entry | None]:
 LENGTH = 12_000  # more than one reply tells
 
 
+def entry_id(number: int) -> str:
+    return f"{number + 1}-0"
+
+
 def consumed(pipe: redis.client.Pipeline, turn: int) -> None:
-    """A stream to which entries are added, which a group reads, and of which the first ones go."""
-    for number in range(20):
-        pipe.xadd("events", {"number": LENGTH + 20 * turn + number})
+    """A stream to which entries are added, which a group reads, and of which the first ones go:
+    nothing in it grows without end."""
+    for number in range(LENGTH + 20 * turn, LENGTH + 20 * turn + 20):
+        pipe.xadd("events", {"number": number}, id=entry_id(number))
     pipe.xtrim("events", LENGTH, approximate=False)
+    gone = range(20 * turn - 20, 20 * turn + 20)
+    pipe.xack("events", "group", *map(entry_id, gone))
     pipe.xreadgroup("group", "consumer", {"events": ">"}, 50)
 
 
@@ -66,7 +73,7 @@ def test_a_large_stream_is_of_one_moment_however_busy(server: LiveServer) -> Non
         client.xgroup_create("events", "group", "$", mkstream=True)
         with client.pipeline(transaction=False) as pipe:
             for number in range(LENGTH + 20):
-                pipe.xadd("events", {"number": number})
+                pipe.xadd("events", {"number": number}, id=entry_id(number))
             pipe.execute()
     with busy(server, consumed):
         for _ in range(ROUNDS // 8):

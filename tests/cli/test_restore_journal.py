@@ -61,7 +61,7 @@ POINTS = {
         "from gitbackup.store.repository import worktree; before(worktree, 'follow')",
     "it is about to write": "state('writing')",
     "it has written": "from gitbackup.restore import apply; after(apply, 'apply')",
-    "it has proved it": "from gitbackup.restore import restore; after(restore, 'differing')",
+    "it has proved it": "from gitbackup.restore import restore; after(restore, 'read_again')",
     "it is about to record": "state('recording')",
     "HEAD is about to move again": "from gitbackup.store.objects import refs; nth(refs, 'move', 2)",
     "the work identical (tree is about to follow)":
