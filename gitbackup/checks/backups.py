@@ -35,7 +35,8 @@ class Backups:
 
     `changed` is how many keys differ from HEAD, None if nobody looked, and `why` then tells
     why not. `rehearsed` is the newest commit that was verified, `since` how many came after
-    it. `near` tells where those remotes are that would be lost with the repository. `rdb` is the
+    it. `near` tells where those remotes are that would be lost with the repository, `at_once`
+    whether every commit is pushed. `rdb` is the
     newest RDB file that was saved. `alarm` is that of a commit that removed most of the keys, if it
     stands. `open` are files with secrets that other users of this machine can read, or the folders
     that should keep them out; `foreign` are those of another user.
@@ -52,6 +53,7 @@ class Backups:
     open: Sequence[Path] = ()
     foreign: Sequence[Path] = ()
     near: Mapping[str, str] = field(default_factory=dict)
+    at_once: bool = False
 
 
 def judge(backups: Backups, max_age: timedelta, now: datetime) -> Iterator[Risk]:
@@ -124,9 +126,12 @@ def _push(backups: Backups, max_age: timedelta, now: datetime) -> Risk:
     last = f"the last push was{when or ' at an unknown time'}"
     state = f"{counted(best.missing, 'commit')} not pushed to {best.remote}; {last}"
     old = best.when is not None and now - best.when > max_age
-    advice = "Push them; with the second line, every later commit is pushed, too:"
     level = Level.BAD if old else Level.WARN
-    commands = (f"gitbackup push {best.remote}", "gitbackup config set push on-commit")
+    commands: tuple[str, ...] = (f"gitbackup push {best.remote}",)
+    advice = "Push them:"
+    if not backups.at_once:
+        commands += ("gitbackup config set push on-commit",)
+        advice = "Push them; with the second line, every later commit is pushed, too:"
     return risk(state, level, advice, commands)
 
 

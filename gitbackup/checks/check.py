@@ -17,11 +17,12 @@ from gitbackup.checks import backups, nodes, persistence, places, server
 from gitbackup.checks.backups import Backups
 from gitbackup.commit.alarm import standing
 from gitbackup.compare.diff import status
-from gitbackup.errors import Damaged, ServerError
+from gitbackup.errors import Damaged, ServerError, UsageError
 from gitbackup.live.server.health import Health, read
 from gitbackup.model.safety.risk import Level, Risk, accepted, worst, worst_first
 from gitbackup.model.server.rdb import RdbFile
 from gitbackup.rdb import files
+from gitbackup.settings import is_pushed_at_once
 from gitbackup.store.repository.repository import Repository
 from gitbackup.store.transports import remote_url
 
@@ -88,7 +89,10 @@ def _history(repository: Repository | None) -> Backups:
         return Backups()
     remotes = repository.pushed()
     near = places.near(repository.path, remotes)
-    known = Backups(repository.commit_info(head), remotes=remotes, near=near)
+    at_once = False
+    with suppress(UsageError):  # of a wrong setting, the push tells
+        at_once = is_pushed_at_once(repository)
+    known = Backups(repository.commit_info(head), remotes=remotes, near=near, at_once=at_once)
     with suppress(Damaged):
         known = replace(known, alarm=standing(repository))
     with suppress(Damaged):  # `verify` tells of it

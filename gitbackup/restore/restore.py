@@ -1,6 +1,6 @@
 """`restore`: make the live database equal a commit, and lose nothing on the way.
 
-Live values that differ from HEAD are committed first, and the restored state is committed last.
+The live state is committed first, even if HEAD is equal to it, and the restored state last.
 A key that somebody writes to while the plan is carried out is left alone: what it holds is
 committed, and a new plan is made.
 """

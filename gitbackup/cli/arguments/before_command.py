@@ -31,7 +31,7 @@ SHARED = {
 """The options that most commands have, each with the name of its value; None for a flag."""
 
 SHOWN = {
-    "--repo": "Data repository of the command. [default: data-git-backup]",
+    "--repo": "Data repository. [default: data-git-backup]",
     "--url": "URL of the server, if the command needs one.",
 }
 """What the list of commands says of two of them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -264,11 +264,11 @@ def expect_rdb(rdb: Path | None, **given: Any) -> None:
             raise UsageError(f"--{name} needs --rdb")
 
 
-def examples(*lines: str, failed: str = "failed") -> str:
+def examples(*lines: str, failed: str = "failed", more: Iterable[int] = ()) -> str:
     """Return the end of a command's help: examples and exit codes; `failed` says what exit code 1
-    means."""
+    means, and `more` are other codes that the command often has."""
     shown = "\n".join(f"  {line}" for line in lines)
-    return f"\b\nExamples:\n{shown}\n\n\b\n{of_command(failed)}"
+    return f"\b\nExamples:\n{shown}\n\n\b\n{of_command(failed, more)}"
 
 
 class OwnFirst(click.Command):

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # it loads what `commit --help` has no need of
         "gitbackup commit --dry-run",
         "gitbackup commit --db 0 --json",
         "gitbackup commit --rdb /backup/dump-20240101.rdb",
+        more=(3, 4),
     ),
 )
 @connected
@@ -88,8 +89,8 @@ def commit(
 
     Creates the data repository if there is none. If nothing changed, no commit is made, and the
     exit code is 0. A commit that removes most of the keys is made, too, but ends with exit code
-    4: an alarm. If gitbackup.push is on-commit, the commit is pushed. The settings on-commit
-    and on-failure name commands to run afterwards (see gitbackup config).
+    4: an alarm. If the setting push has the value on-commit, the commit is pushed. The settings
+    on-commit, on-alarm and on-failure name commands to run afterwards (see gitbackup config).
 
     A commit shows the database at one point in time, if the server permits client tracking and
     writers leave enough time to read. Otherwise each key is read at its own moment, and the

@@ -56,6 +56,8 @@ if TYPE_CHECKING:  # it loads what `restore --help` has no need of
         "gitbackup restore --rdb dump.rdb 'account:*'",
         "gitbackup restore HEAD --dry-run --json > plan.json",
         "gitbackup restore --plan plan.json --yes",
+        failed="failed, or you answered no",
+        more=(3,),
     ),
 )
 @repo_option

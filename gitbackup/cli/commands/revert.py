@@ -29,6 +29,8 @@ from gitbackup.model.merging import Side
         "gitbackup revert 931e661 --exclude 'usage:*'        all but some keys",
         "gitbackup revert 931e661 --theirs --yes             conflicts: the old value",
         "gitbackup revert 931e661 --counters",
+        failed="failed, or you answered no",
+        more=(3,),
     ),
 )
 @repo_option

@@ -19,7 +19,13 @@ from gitbackup.cli.run_plan import PlanOptions, carry_out, expect_answer, plan_o
 
 @click.command(
     cls=OwnFirst,
-    epilog=examples("gitbackup undo", "gitbackup undo --dry-run", "gitbackup undo --yes --json"),
+    epilog=examples(
+        "gitbackup undo",
+        "gitbackup undo --dry-run",
+        "gitbackup undo --yes --json",
+        failed="failed, or you answered no",
+        more=(3,),
+    ),
 )
 @repo_option
 @lock_wait_option
@@ -38,7 +44,7 @@ def undo(
     An undo is itself a restore: it shows its plan and asks, commits what would be lost,
     verifies, and can be undone. The last restore is the newest one in the history of HEAD,
     complete or interrupted. A restore into another server is not in that history: restore the
-    branch saved/... that it named, with --to.
+    branch saved/... that it named, with `gitbackup restore BRANCH --to URL`.
 
     Without a terminal, --yes is required.
     """

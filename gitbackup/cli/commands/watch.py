@@ -118,9 +118,9 @@ def watch(
 
     The server must permit client tracking. If the connection is lost, watch connects again and
     reads all keys once. Ctrl-C or SIGTERM ends it with exit code 0. Other commits and restores
-    may run meanwhile. If gitbackup.push is on-commit, each commit is pushed. The settings
-    on-commit and on-failure name commands to run afterwards; watch does not wait for them (see
-    gitbackup config).
+    may run meanwhile. If the setting push has the value on-commit, each commit is
+    pushed. The settings on-commit, on-alarm and on-failure name commands to run afterwards;
+    watch does not wait for them (see gitbackup config).
 
     With --install-service, it is set up as a service of this machine, with the same options;
     the files are shown first. A password goes into a file that only its owner can read.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EXIT_CODES = {
     0: "done, or nothing to do",
     1: "failed; or you answered no; or diff --exit-code found changes; or verify or check"
@@ -18,11 +20,11 @@ EXIT_CODES = {
 """Each code that a command can end with."""
 
 
-def of_command(failed: str) -> str:
+def of_command(failed: str, more: Iterable[int] = ()) -> str:
     """Return the end of a command's help: its codes 0 and 1, and where all are described.
 
-    `failed` is what a 1 means for that command.
+    `failed` is what a 1 means for that command, and `more` are other codes that it often has.
     """
-    codes = {0: EXIT_CODES[0], 1: failed}
+    codes = {0: EXIT_CODES[0], 1: failed} | {code: EXIT_CODES[code] for code in more}
     rows = "\n".join(f"  {code}  {meaning}" for code, meaning in codes.items())
     return f"Exit codes (all of them: gitbackup help exit-codes):\n{rows}"

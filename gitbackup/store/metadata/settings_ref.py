@@ -6,9 +6,10 @@ A remote's are fetched aside; what becomes of them is not settled here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from gitbackup.store.git import identity
+from gitbackup.store.git import identity, lock
 from gitbackup.store.git.command import Commands, text
 from gitbackup.store.metadata import forgotten
 from gitbackup.store.metadata.forgotten import Forgotten
@@ -53,6 +54,19 @@ def read(git: Commands, commit: str) -> bytes | None:
         return None
     found = git.attempt("cat-file", "blob", f"{commit}:{FILE}")
     return None if found.status else found.out
+
+
+@contextmanager
+def changing(git: Commands, wait: float) -> Iterator[None]:
+    """Let no other run change the ref inside the block, and sweep up what a killed git left of it.
+
+    Raises Busy if another run changes it for `wait` seconds.
+    """
+    holding = lock.hold(git, "carrying.lock", wait, "changing the settings of {}")
+    with holding as killed:
+        if killed:
+            lock.sweep(git, killed, "refs/gitbackup/**/*.lock")
+        yield
 
 
 def write(

@@ -331,27 +331,17 @@ class Repository(Configured):
         return bool(theirs and not (ours and refs.holds(self._git, theirs, ours)))
 
     def carry(self, content: bytes, remote: Remote | None = None) -> None:
-        """Make this the file that travels, as a descendant of the remote's too if one is given.
-
-        Raises Busy if another run changes the settings for `lock_wait` seconds.
-        """
-        changing = lock.hold(
-            self._git, "carrying.lock", self.lock_wait, "changing the settings of {}"
-        )
-        with changing as killed:
-            if killed:
-                lock.sweep(self._git, killed, "refs/gitbackup/**/*.lock")
-            self._carry(content, remote)
-
-    def _carry(self, content: bytes, remote: Remote | None) -> None:
-        ours = settings_ref.commit(self._git, settings_ref.REF)
-        theirs = settings_ref.commit(self._git, settings_ref.aside(remote.name)) if remote else None
-        forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
-        if theirs and forward and settings_ref.read(self._git, theirs) == content:
-            settings_ref.move(self._git, theirs)
-        else:
-            parents = [theirs] if forward else [ours, theirs]
-            settings_ref.write(self._git, content, [each for each in parents if each])
+        """Make this the file that travels, as a descendant of the remote's too if one is given."""
+        with settings_ref.changing(self._git, self.lock_wait):
+            ours = settings_ref.commit(self._git, settings_ref.REF)
+            aside = settings_ref.aside(remote.name) if remote else None
+            theirs = settings_ref.commit(self._git, aside) if aside else None
+            forward = theirs and (ours is None or refs.holds(self._git, ours, theirs))
+            if theirs and forward and settings_ref.read(self._git, theirs) == content:
+                settings_ref.move(self._git, theirs)
+            else:
+                parents = [theirs] if forward else [ours, theirs]
+                settings_ref.write(self._git, content, [each for each in parents if each])
 
     def detached_there(self, remote: Remote) -> str | None:
         """Return the commit of a remote's detached HEAD when it was fetched; None if it is on a
