@@ -133,7 +133,7 @@ def test_a_person_cannot_commit_the_old_files_while_head_moves(
     assert git(repository.path, "status", "--porcelain") == ""
 
 
-def test_where_another_git_holds_the_index_for_long_the_work_tree_follows_later(
+def test_where_another_git_holds_the_index_for_long_nothing_is_moved(
     repository: Repository, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worktree, "_PATIENCE", 0.1)
@@ -147,13 +147,33 @@ def test_where_another_git_holds_the_index_for_long_the_work_tree_follows_later(
     with pytest.raises(Busy, match="another git"):
         commit(repository, {"db0/a.json": b"9\n"})
     monkeypatch.undo()
-    assert repository.head() != first
+    assert repository.head() == first
+    with pytest.raises(Busy, match="another git"):  # and it keeps what it holds
+        commit(repository, {"db0/a.json": b"9\n"})
+    assert lock.exists()
     lock.unlink()
 
-    with repository.lock():
-        pass
+    commit(repository, {"db0/a.json": b"9\n"})
 
     assert git(repository.path, "status", "--porcelain") == ""
+
+
+def test_an_edit_in_the_tick_of_the_last_commit_stops_the_next(
+    repository: Repository, first: str
+) -> None:
+    """Of the same size, on a file system whose times are coarse."""
+    file, index = repository.path / "db0" / "a.json", repository.path / ".git" / "index"
+    git(repository.path, "config", "core.trustctime", "false")
+    tick = file.stat().st_mtime_ns
+    edit = b"e" * file.stat().st_size
+    file.write_bytes(edit)
+    for each in (file, index):
+        os.utime(each, ns=(tick, tick))
+
+    with pytest.raises(GitbackupError, match=r"db0/a\.json has uncommitted changes"):
+        commit(repository, {"db0/a.json": b"9\n"})
+
+    assert file.read_bytes() == edit
 
 
 def test_a_check_that_was_killed_leaves_nothing_in_the_way(

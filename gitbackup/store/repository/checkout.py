@@ -31,9 +31,9 @@ def advance(git: Commands, old: str | None, new: str, lost: bool = False) -> Non
     Busy, with nothing moved, where HEAD is not at `old`.
     """
     journal = _journal(git)
-    with file_errors("write to the data repository"):
-        write_whole(journal, f"{_LOST if lost else old or EMPTY_TREE} {new}\n")
     with worktree.holding_index(git) as environment:
+        with file_errors("write to the data repository"):
+            write_whole(journal, f"{_LOST if lost else old or EMPTY_TREE} {new}\n")
         try:
             refs.move(git, "HEAD", new, old)
         except GitbackupError:

@@ -29,7 +29,7 @@ _HALF_WAY = {
 _FORBIDDEN = re.compile(r"(?:^|/)(?:\.git[ .]*|git~1)(?:/|$)", re.IGNORECASE)
 """Paths that would reach into the git directory, on some systems."""
 
-_PATIENCE = 2.0
+_PATIENCE = 10.0
 """Seconds that another git may hold the index, as one does that stages a few files."""
 
 _NAMED = re.compile(r"'(.*)'|^\t(.*)$", re.MULTILINE)
@@ -101,14 +101,16 @@ def holding_index(git: Commands) -> Iterator[Mapping[str, str]]:
     """Hold git's index while HEAD moves and the files follow, as git does: a `git commit` of a
     person in between would make the old files the newest ones.
 
-    Yields the environment in which git writes a copy, which becomes the index at the end. Where
-    another git holds the index for long, nothing is held, and nothing yielded.
+    Yields the environment in which git writes a copy, which becomes the index at the end. Raises
+    Busy if another git holds the index for long.
     """
     index = git.git_dir / "index"
     lock = index.with_name("index.lock")
-    if git.bare or not _take(lock):
+    if git.bare:
         yield {}
         return
+    if not _take(lock):
+        raise _busy(git)
     try:
         copy = _copied_index(git)
         yield {"GIT_INDEX_FILE": str(copy)}
@@ -148,13 +150,16 @@ def _check_by_git(
 
 
 def _copied_index(git: Commands) -> Path:
-    """Return the path of a copy of git's index; without an index, of no file."""
+    """Return the path of a copy of git's index; without an index, of no file.
+
+    It keeps the index's time, by which git knows which files may have changed right after it.
+    """
     index, copy = git.git_dir / "index", git.git_dir / "gitbackup" / "index"
     with file_errors("read the index of the data repository"):
         copy.unlink(missing_ok=True)
         copy.with_name("index.lock").unlink(missing_ok=True)
         if index.exists():
-            shutil.copyfile(index, copy)
+            shutil.copy2(index, copy)
     return copy
 
 
