@@ -134,6 +134,23 @@ def test_a_clone_encrypts_to_the_key_that_opened_it_unless_it_is_for_others_too(
     assert (refused.code, "no key is known here to encrypt to" in refused.err) == (2, True)
 
 
+def test_a_clone_follows_when_the_bundle_is_encrypted_to_another_key(
+    user: User, pushed: str
+) -> None:
+    """So that the old key, which may be in wrong hands, does not open what it pushes."""
+    user.says("clone", "cloud", "copy", "--identity", "KEY.txt")
+    other = new_key("other.txt")
+    another_commit(user)
+    user.says("push", "--encrypt-to", other, "--identity", "KEY.txt")
+
+    pulled = user.run("pull", "--repo", "copy", "--identity", "other.txt")
+
+    assert (pulled.code, "is encrypted to another key now" in pulled.err) == (0, True)
+    again = user.says("push", "--repo", "copy", "--json", "--identity", "other.txt")
+    assert json.loads(again)["encrypted_to"] == [other]
+    assert "another key" not in user.run("pull", "--repo", "copy", "--identity", "other.txt").err
+
+
 def test_once_a_folder_is_encrypted_nothing_is_written_there_in_plain(
     user: User, pushed: str
 ) -> None:

@@ -111,7 +111,7 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     has_parted = before and not is_behind and not refs.holds(git, before, wanted)
     if has_parted and (why := rewritten_history.forgotten_there(git, remote)):
         raise GitbackupError(why)
-    warnings = _told_detached(git, remote)
+    warnings = [*_with_another_key(git, remote), *_told_detached(git, remote)]
     warnings += follow(git, remote, {n: i for n, i in theirs.items() if n not in (branch, "HEAD")})
     if before and is_behind:
         return PullOutcome(before, before, 0, warnings)
@@ -123,6 +123,16 @@ def pull(git: Commands, remote: Remote, advance: Callable[[str, str | None], Non
     advance(wanted, before)
     commits = refs.count(git, wanted, *([f"^{before}"] if before else []))
     return PullOutcome(before, wanted, commits, warnings)
+
+
+def _with_another_key(git: Commands, remote: Remote) -> Iterator[str]:
+    """Encrypt to the key of the bundle that was fetched, from now on, if it is none of those that
+    are known: whoever holds only those may not read it any more. Yields a warning then."""
+    now = transports.of(remote.place).encrypted_to(git, remote.place)
+    known = remotes.recipients(git, remote)
+    if now and known and {*now}.isdisjoint(known):
+        remotes.keep(git, remote, now)
+        yield f"{remote} is encrypted to another key now: later pushes are encrypted to that key"
 
 
 def get(git: Commands, remote: Remote) -> None:
