@@ -63,8 +63,6 @@ class Opaque(Kind):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.known_by = KNOWN_BY.get(name, "")
-        self.silent_commands = SILENT_COMMANDS.get(name, ())
 
     def read(self, key: bytes, server: Abilities) -> Reading:
         payload, name = yield [("DUMP", key), ("TYPE", key)]
