@@ -6,6 +6,7 @@ import plistlib
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -43,11 +44,12 @@ def test_a_unit_of_a_user_names_none_and_waits_for_no_network() -> None:
 def test_systemd_finds_nothing_wrong_with_a_unit(
     user: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     path = tmp_path / "gitbackup.service"
     path.write_text(unit(service(user, ODD)), "utf-8")
     words = ["systemd-analyze", *(["--user"] if user is None else []), "verify", path]
-    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    with TemporaryDirectory() as short:  # for the sockets of other units
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
 
