@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import pty
+import re
 import shutil
 import stat
 import subprocess
@@ -14,6 +16,8 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from gitbackup.errors import UsageError
+from gitbackup.store.encryption import age
 from tests.cli.user import GITBACKUP, User, rest, surroundings, until
 from tests.store.plain import git, run_git
 
@@ -149,6 +153,33 @@ def test_a_clone_follows_when_the_bundle_is_encrypted_to_another_key(
     again = user.says("push", "--repo", "copy", "--json", "--identity", "other.txt")
     assert json.loads(again)["encrypted_to"] == [other]
     assert "another key" not in user.run("pull", "--repo", "copy", "--identity", "other.txt").err
+
+
+def test_a_busy_machine_opens_what_a_quiet_one_encrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a file that takes longer than any machine has, one sentence says that it is not opened."""
+    made, file = age.new_key("a horse"), tmp_path / "key.age"
+    file.write_bytes(made.content)
+    decrypt, tries = pyrage.passphrase.decrypt, list[bytes]()
+    too_slow = re.sub(rb"(-> scrypt \S+) \d+", rb"\1 40", binary(made.content))
+
+    def measured_twice_too_slow(content: bytes, passphrase: str) -> bytes:
+        tries.append(content)
+        return bytes(decrypt(content if len(tries) > 2 else too_slow, passphrase))
+
+    monkeypatch.setattr(pyrage.passphrase, "decrypt", measured_twice_too_slow)
+    assert age.public_key(file, "a horse") == made.recipient
+    assert len(tries) == 3
+    monkeypatch.undo()
+    file.write_bytes(too_slow)
+    with pytest.raises(UsageError, match="the passphrase does not open"):
+        age.public_key(file, "a horse")
+
+
+def binary(armored: bytes) -> bytes:
+    """What is in a file of age that is text."""
+    return base64.b64decode(b"".join(armored.strip().split(b"\n")[1:-1]))
 
 
 def test_once_a_folder_is_encrypted_nothing_is_written_there_in_plain(

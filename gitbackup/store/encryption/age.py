@@ -20,6 +20,7 @@ from gitbackup.store.git.command import file_errors
 _BINARY, _ARMOR = b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE-----"
 _SSH = b"-----BEGIN "
 _MOST = 1 << 20  # bytes of a file with private keys
+_MEASUREMENTS = 20  # of how fast this machine is, until one says that it is fast enough
 _SECRET, _PLUGIN = "AGE-SECRET-KEY-", "AGE-PLUGIN-"
 
 
@@ -99,12 +100,25 @@ def new_key(passphrase: str) -> KeyFile:
 
 def opened_key(path: Path, passphrase: str) -> list[Any]:
     """Return the identities in a key file. Raises UsageError for another passphrase."""
-    pyrage = _pyrage()
-    try:
-        plain = pyrage.passphrase.decrypt(read_key(path), passphrase)
-    except pyrage.DecryptError:
-        raise UsageError(f"the passphrase does not open {path}, or that file is damaged") from None
-    return _identities(path, plain)
+    return _identities(path, _decrypted(path, read_key(path), passphrase))
+
+
+def _decrypted(path: Path, content: bytes, passphrase: str) -> bytes:
+    """Return what a passphrase opens.
+
+    pyrage refuses a file that would take it too long, which it judges by a measurement of some
+    milliseconds. On a busy machine that fails by chance, so that it is asked again.
+    """
+    pyrage, tries = _pyrage(), 0
+    while True:
+        try:
+            return bytes(pyrage.passphrase.decrypt(content, passphrase))
+        except pyrage.DecryptError as error:
+            tries += 1
+            if tries < _MEASUREMENTS and str(error).startswith("Excessive"):
+                continue
+            sentence = f"the passphrase does not open {path}, or that file is damaged"
+            raise UsageError(sentence) from None
 
 
 def public_key(path: Path, passphrase: str) -> str:
